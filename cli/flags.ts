@@ -1,0 +1,71 @@
+/**
+ * Coercions for flags. yargs itself lets wrong values through: `--limit abc` becomes NaN, a repeated flag an array and
+ * a flag without a value an empty string; so every flag with a value is declared with one of these.
+ */
+import type { Options } from "yargs";
+import { UserError } from "../errors.ts";
+
+function single(flag: string, value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (Array.isArray(value)) throw new UserError(`--${flag} was given ${value.length} times; give it once`);
+  const text = String(value);
+  if (text === "") throw new UserError(`--${flag} needs a value`);
+  return text;
+}
+
+interface Common {
+  readonly describe: string;
+  readonly defaultDescription?: string;
+}
+
+/** A flag whose value is any non-empty text. */
+export function textFlag(flag: string, common: Common): Options & { type: "string"; coerce: (v: unknown) => string | undefined } {
+  return { ...common, type: "string", requiresArg: true, coerce: (value) => single(flag, value) };
+}
+
+/**
+ * A flag whose value is a whole number from `min` to `max`.
+ *
+ * Read as text, since numbers such as `1e3`, `0x10` or ` 5` are more likely a slip than meant.
+ */
+export function integerFlag(
+  flag: string,
+  { min, max = Number.MAX_SAFE_INTEGER, ...common }: Common & { readonly min: number; readonly max?: number },
+): Options & { type: "string"; coerce: (v: unknown) => number | undefined } {
+  const expected = max === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`;
+  return {
+    ...common,
+    type: "string",
+    requiresArg: true,
+    coerce: (value) => {
+      const text = single(flag, value);
+      if (text === undefined) return undefined;
+      const number = Number(text);
+      if (!/^-?\d+$/.test(text) || number < min || number > max) {
+        throw new UserError(`--${flag} must be ${expected}, not "${text}"`);
+      }
+      return number;
+    },
+  };
+}
+
+/** A flag whose value is a decimal number from `min` to `max`. */
+export function numberFlag(
+  flag: string,
+  { min, max, ...common }: Common & { readonly min: number; readonly max: number },
+): Options & { type: "string"; coerce: (v: unknown) => number | undefined } {
+  return {
+    ...common,
+    type: "string",
+    requiresArg: true,
+    coerce: (value) => {
+      const text = single(flag, value);
+      if (text === undefined) return undefined;
+      const number = Number(text);
+      if (!/^-?(\d+\.?\d*|\.\d+)$/.test(text) || number < min || number > max) {
+        throw new UserError(`--${flag} must be a number from ${min} to ${max}, not "${text}"`);
+      }
+      return number;
+    },
+  };
+}
