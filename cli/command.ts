@@ -1,13 +1,9 @@
-import type { InferredOptionTypes, Options } from "yargs";
+import type { Argv, InferredOptionTypes, Options } from "yargs";
 import type { ExitCode } from "./exit-code.ts";
 
 export type FlagTable = Readonly<Record<string, Options>>;
 
-/**
- * One command of the program. Its file must stay light, because every command's flags are loaded for `--help`:
- * `handler` imports what is heavy, makes one library call and returns the exit code.
- */
-export interface Command<Flags extends FlagTable> {
+interface CommandDefinition<Flags extends FlagTable> {
   readonly name: string;
   readonly describe: string;
   readonly flags: Flags;
@@ -15,7 +11,30 @@ export interface Command<Flags extends FlagTable> {
   readonly handler: (flags: InferredOptionTypes<Flags>) => Promise<ExitCode>;
 }
 
-/** Declares a command; exists so that the handler's argument is inferred from the flags. */
-export function defineCommand<const Flags extends FlagTable>(command: Command<Flags>): Command<Flags> {
-  return command;
+/** One command of the program, its flags' types put away, so that commands can stand in one table. */
+export interface Command {
+  readonly name: string;
+  readonly flags: FlagTable;
+  readonly addTo: (cli: Argv, done: (code: ExitCode) => void) => void;
+}
+
+/**
+ * Declares a command. Its file must stay light, because every command's flags are loaded for `--help`: the handler
+ * imports what is heavy, makes one library call and returns the exit code.
+ */
+export function defineCommand<Flags extends FlagTable>(definition: CommandDefinition<Flags>): Command {
+  const { name, describe, flags, examples = [], handler } = definition;
+  return {
+    name,
+    flags,
+    addTo: (cli, done) => {
+      cli.command(
+        name,
+        describe,
+        (yargs) => yargs.options(flags).example(examples.map(([line, what]): [string, string] => [line, what])),
+        // yargs types its arguments as the flags plus their camel-case twins, which TypeScript cannot see to be a subtype.
+        async (given) => done(await handler(given as unknown as InferredOptionTypes<Flags>)),
+      );
+    },
+  };
 }

@@ -1,40 +1,14 @@
 /** The program: a table of commands, strict flags, and one place where an error becomes one line and an exit code. */
 import yargs from "yargs";
-import type { Argv } from "yargs";
 import packageJson from "../package.json" with { type: "json" };
 import { UserError } from "../errors.ts";
 import { didYouMean, nearest } from "../nearest.ts";
-import type { Command, FlagTable } from "./command.ts";
+import type { Command } from "./command.ts";
 import { evalCommand } from "./eval.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 
-interface Registration {
-  readonly name: string;
-  readonly flags: FlagTable;
-  readonly addTo: (cli: Argv, done: (code: ExitCode) => void) => void;
-}
-
-/** Ties one command's flags and handler together, so that the table below can hold commands with different flags. */
-function register<Flags extends FlagTable>(command: Command<Flags>): Registration {
-  return {
-    name: command.name,
-    flags: command.flags,
-    addTo: (cli, done) => {
-      cli.command(
-        command.name,
-        command.describe,
-        (yargs) =>
-          yargs
-            .options(command.flags)
-            .example((command.examples ?? []).map(([line, what]): [string, string] => [line, what])),
-        async (flags) => done(await command.handler(flags)),
-      );
-    },
-  };
-}
-
-const COMMANDS: readonly Registration[] = [register(evalCommand)];
+const COMMANDS: readonly Command[] = [evalCommand];
 
 /** Names behind yargs' message about flags that it does not know. */
 function unknownFlags(message: string): string[] {

@@ -1,9 +1,10 @@
+import type { Command } from "./command.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
 import { integerFlag, textFlag } from "./flags.ts";
 
 /** `fusecheck eval`: asks one task of one engine, with fused routing off, or off and on. */
-export const evalCommand = defineCommand({
+export const evalCommand: Command = defineCommand({
   name: "eval",
   describe: "ask a task of an engine, with fused routing off, or off and on, and compare",
   flags: {
