@@ -1,0 +1,280 @@
+/** Forward passes of a Glm4Moe model over key-value caches: a stretch of one sequence, or one token of each of many. */
+import ort from "onnxruntime-node";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { ModelConfig } from "./config.ts";
+import {
+  attentionInputGraph,
+  attentionOutputGraph,
+  decodeAttentionGraph,
+  expertsGraph,
+  logitsGraph,
+  logprobsGraph,
+  prefillAttentionGraph,
+} from "./graphs.ts";
+import type { KvCache } from "./kv-cache.ts";
+import { combineRows, gatherRows } from "./moe-layer.ts";
+import type { RoutingData, RoutingImplementation, RoutingInput } from "./routing/routing-data.ts";
+import { selectExperts } from "./routing/select-experts.ts";
+import { RotaryTable } from "./rotary.ts";
+import type { RotaryRows } from "./rotary.ts";
+
+type Session = ort.InferenceSession;
+const { InferenceSession, Tensor } = ort;
+
+/** Sees every routing decision of a forward pass: what was selected and what was made of it. */
+export type RoutingObserver = (layer: number, input: RoutingInput, data: RoutingData) => void;
+
+interface Layer {
+  readonly attentionInput: Session;
+  readonly attentionOutput: Session;
+  readonly experts?: Session;
+  readonly correctionBias?: Float32Array;
+}
+
+/**
+ * One intra-op thread per session: work is parallel over sequences (one model per worker thread), which scales better
+ * than splitting matrices this small, and leaves no thread spinning between calls.
+ */
+const SESSION_OPTIONS: ort.InferenceSession.SessionOptions = {
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  logSeverityLevel: 3,
+};
+
+export class Model {
+  readonly config: ModelConfig;
+  readonly #embedding: Float32Array;
+  readonly #rotary: RotaryTable;
+  readonly #layers: readonly Layer[];
+  readonly #logits: Session;
+  readonly #logprobs: Session;
+  readonly #prefill: Session;
+  readonly #prefillPast: Session;
+  readonly #decode = new Map<number, Session>();
+  readonly #routing: RoutingImplementation;
+
+  private constructor(
+    config: ModelConfig,
+    routing: RoutingImplementation,
+    embedding: Float32Array,
+    layers: readonly Layer[],
+    sessions: { logits: Session; logprobs: Session; prefill: Session; prefillPast: Session },
+  ) {
+    this.config = config;
+    this.#routing = routing;
+    this.#embedding = embedding;
+    this.#layers = layers;
+    this.#rotary = new RotaryTable(config);
+    this.#logits = sessions.logits;
+    this.#logprobs = sessions.logprobs;
+    this.#prefill = sessions.prefill;
+    this.#prefillPast = sessions.prefillPast;
+  }
+
+  /** Builds every graph from the checkpoint. The checkpoint may be closed afterwards. */
+  static async load(checkpoint: Checkpoint, routing: RoutingImplementation): Promise<Model> {
+    const { config } = checkpoint;
+    const session = (graph: Uint8Array): Promise<Session> => InferenceSession.create(graph, SESSION_OPTIONS);
+    const layers: Layer[] = [];
+    for (let layer = 0; layer < config.nLayers; layer++) {
+      const dense = {
+        attentionInput: await session(attentionInputGraph(checkpoint, layer)),
+        attentionOutput: await session(attentionOutputGraph(checkpoint, layer)),
+      };
+      if (layer < config.moe.firstDenseLayers) {
+        layers.push(dense);
+        continue;
+      }
+      const experts = await session(expertsGraph(checkpoint, layer));
+      const biasName = `model.layers.${layer}.mlp.gate.e_score_correction_bias`;
+      layers.push({ ...dense, experts, correctionBias: checkpoint.tensor(biasName, [config.moe.nExpertsTot]) });
+    }
+    const embedding = checkpoint.tensor("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize]);
+    return new Model(config, routing, embedding, layers, {
+      logits: await session(logitsGraph(checkpoint)),
+      logprobs: await session(logprobsGraph(checkpoint)),
+      prefill: await session(prefillAttentionGraph(config, false)),
+      prefillPast: await session(prefillAttentionGraph(config, true)),
+    });
+  }
+
+  /**
+   * Runs `tokens` of one sequence, which follow what `cache` holds, and appends them to it.
+   *
+   * @returns the last layer's output for each token, [tokens, H]
+   */
+  async extend(cache: KvCache, tokens: ArrayLike<number>, observe?: RoutingObserver): Promise<Float32Array> {
+    const past = cache.length;
+    const count = tokens.length;
+    const rotary = this.#rotary.range(past, count);
+    const x = await this.#throughLayers(tokens, rotary, observe, async (layer, q, k, v) => {
+      const context = await this.#prefillAttention(cache, layer, q, k, v, past, count);
+      cache.write(layer, k, v, 0, count, past);
+      return context;
+    });
+    cache.length = past + count;
+    return x;
+  }
+
+  /**
+   * Runs the next token of each of several sequences and appends it to its cache.
+   *
+   * @returns [sequences, H]
+   */
+  async step(caches: readonly KvCache[], tokens: ArrayLike<number>, observe?: RoutingObserver): Promise<Float32Array> {
+    const rotary = this.#rotary.rows(caches.map((cache) => cache.length));
+    const x = await this.#throughLayers(tokens, rotary, observe, async (layer, q, k, v) => {
+      for (const [row, cache] of caches.entries()) cache.write(layer, k, v, row, row + 1, cache.length);
+      return this.#decodeAttention(caches, layer, q);
+    });
+    for (const cache of caches) cache.length += 1;
+    return x;
+  }
+
+  /** x [rows, H] -> logits [rows, V]. */
+  async logits(x: Float32Array): Promise<Float32Array> {
+    return output(await this.#logits.run({ x: this.#rows(x) }), "logits");
+  }
+
+  /** The log-probability of `targets[i]` after row i of x. */
+  async logprobs(x: Float32Array, targets: ArrayLike<number>): Promise<Float32Array> {
+    const ids = BigInt64Array.from({ length: targets.length }, (_, i) => BigInt(targets[i] as number));
+    const feeds = { x: this.#rows(x), targets: new Tensor("int64", ids, [ids.length, 1]) };
+    return output(await this.#logprobs.run(feeds), "logprobs");
+  }
+
+  async close(): Promise<void> {
+    const perLayer = this.#layers.flatMap((l) => [l.attentionInput, l.attentionOutput, ...(l.experts ? [l.experts] : [])]);
+    const shared = [this.#logits, this.#logprobs, this.#prefill, this.#prefillPast, ...this.#decode.values()];
+    for (const session of [...perLayer, ...shared]) await session.release();
+  }
+
+  async #throughLayers(
+    tokens: ArrayLike<number>,
+    rotary: RotaryRows,
+    observe: RoutingObserver | undefined,
+    attend: (layer: number, q: Float32Array, k: Float32Array, v: Float32Array) => Promise<Float32Array>,
+  ): Promise<Float32Array> {
+    const { rotaryDim, nHeads, headDim } = this.config;
+    const n = tokens.length;
+    const cos = new Tensor("float32", rotary.cos, [n, 1, rotaryDim / 2]);
+    const sin = new Tensor("float32", rotary.sin, [n, 1, rotaryDim / 2]);
+    let x = this.#embed(tokens);
+    for (const [index, layer] of this.#layers.entries()) {
+      const projected = await layer.attentionInput.run({ x: this.#rows(x), cos, sin });
+      const attended = await attend(index, output(projected, "q"), output(projected, "k"), output(projected, "v"));
+      const context = new Tensor("float32", attended, [n, nHeads * headDim]);
+      const attentionOutput = await layer.attentionOutput.run({ context, x: this.#rows(x) });
+      x = layer.experts === undefined
+        ? output(attentionOutput, "y")
+        : await this.#experts(index, layer as Required<Layer>, attentionOutput, n, observe);
+    }
+    return x;
+  }
+
+  async #experts(
+    index: number,
+    layer: Required<Layer>,
+    outputs: ort.InferenceSession.OnnxValueMapType,
+    nTokens: number,
+    observe: RoutingObserver | undefined,
+  ): Promise<Float32Array> {
+    const { hiddenSize, moe } = this.config;
+    const base = output(outputs, "base");
+    const selection = selectExperts(output(outputs, "router_logits"), {
+      nTokens,
+      nExpertsTot: moe.nExpertsTot,
+      nExpertsAct: moe.nExpertsAct,
+      scoring: "sigmoid",
+      correctionBias: layer.correctionBias,
+      nGroup: moe.nGroup,
+      topkGroup: moe.topkGroup,
+      renormalize: moe.normalizeTopk,
+      scale: moe.routedScalingFactor,
+    });
+    const input: RoutingInput = { ...selection, nTokens, nExpertsAct: moe.nExpertsAct, nExpertsTot: moe.nExpertsTot };
+    const routing = this.#routing(input);
+    observe?.(index, input, routing);
+    const rows = gatherRows(output(outputs, "hidden"), routing, moe.nExpertsAct, hiddenSize);
+    const hist = new Tensor("int64", BigInt64Array.from(routing.hist, BigInt), [moe.nExpertsTot]);
+    const y = output(await layer.experts.run({ rows: this.#rows(rows), hist }), "y");
+    combineRows(y, routing, moe.nExpertsAct, hiddenSize, base);
+    return base;
+  }
+
+  async #prefillAttention(
+    cache: KvCache,
+    layer: number,
+    q: Float32Array,
+    k: Float32Array,
+    v: Float32Array,
+    past: number,
+    count: number,
+  ): Promise<Float32Array> {
+    const { nHeads, nKvHeads, headDim } = this.config;
+    const feeds: Record<string, ort.Tensor> = {
+      q: new Tensor("float32", q, [1, count, nHeads * headDim]),
+      k: new Tensor("float32", k, [1, count, nKvHeads * headDim]),
+      v: new Tensor("float32", v, [1, count, nKvHeads * headDim]),
+      last_position: new Tensor("int32", Int32Array.of(past + count - 1), [1]),
+      total_length: new Tensor("int32", Int32Array.of(past + count), []),
+    };
+    if (past === 0) return output(await this.#prefill.run(feeds), "context");
+    const shape = [1, nKvHeads, past, headDim];
+    const heads = Array.from({ length: nKvHeads }, (_, head) => head);
+    feeds["past_k"] = new Tensor("float32", join(heads.map((head) => cache.keys(layer, head, past))), shape);
+    feeds["past_v"] = new Tensor("float32", join(heads.map((head) => cache.values(layer, head, past))), shape);
+    return output(await this.#prefillPast.run(feeds), "context");
+  }
+
+  async #decodeAttention(caches: readonly KvCache[], layer: number, q: Float32Array): Promise<Float32Array> {
+    const { nHeads, nKvHeads, headDim } = this.config;
+    const group = nHeads / nKvHeads;
+    const feeds: Record<string, ort.Tensor> = {
+      q: new Tensor("float32", q, [caches.length * nKvHeads, group, headDim]),
+    };
+    for (const [sequence, cache] of caches.entries()) {
+      const length = cache.length + 1;
+      for (let head = 0; head < nKvHeads; head++) {
+        const name = `${sequence}_${head}`;
+        feeds[`k_${name}`] = new Tensor("float32", cache.keys(layer, head, length), [length, headDim]);
+        feeds[`v_${name}`] = new Tensor("float32", cache.values(layer, head, length), [length, headDim]);
+      }
+    }
+    let session = this.#decode.get(caches.length);
+    if (session === undefined) {
+      session = await InferenceSession.create(decodeAttentionGraph(this.config, caches.length), SESSION_OPTIONS);
+      this.#decode.set(caches.length, session);
+    }
+    return output(await session.run(feeds), "context");
+  }
+
+  #embed(tokens: ArrayLike<number>): Float32Array {
+    const { hiddenSize } = this.config;
+    const x = new Float32Array(tokens.length * hiddenSize);
+    for (let i = 0; i < tokens.length; i++) {
+      const row = (tokens[i] as number) * hiddenSize;
+      x.set(this.#embedding.subarray(row, row + hiddenSize), i * hiddenSize);
+    }
+    return x;
+  }
+
+  #rows(x: Float32Array): ort.Tensor {
+    const { hiddenSize } = this.config;
+    return new Tensor("float32", x, [x.length / hiddenSize, hiddenSize]);
+  }
+}
+
+function output(outputs: ort.InferenceSession.OnnxValueMapType, name: string): Float32Array {
+  return (outputs[name] as ort.Tensor).data as Float32Array;
+}
+
+function join(parts: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}
