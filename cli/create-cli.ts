@@ -7,8 +7,10 @@ import type { Command } from "./command.ts";
 import { evalCommand } from "./eval.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
+import { promptsCommand } from "./prompts.ts";
+import { scoreCommand } from "./score.ts";
 
-const COMMANDS: readonly Command[] = [evalCommand];
+const COMMANDS: readonly Command[] = [evalCommand, promptsCommand, scoreCommand];
 
 /** Names behind yargs' message about flags that it does not know. */
 function unknownFlags(message: string): string[] {

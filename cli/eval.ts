@@ -1,19 +1,163 @@
+import type { Comparison } from "../reports/comparison.ts";
 import type { Command } from "./command.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
-import { integerFlag, textFlag } from "./flags.ts";
+import type { ExitCode } from "./exit-code.ts";
+import { integerFlag, numberFlag, textFlag } from "./flags.ts";
+
+/** Runs go here, one folder each, unless --output says otherwise. */
+const RUNS = "fusecheck-runs";
 
 /** `fusecheck eval`: asks one task of one engine, with fused routing off, or off and on. */
 export const evalCommand: Command = defineCommand({
   name: "eval",
-  describe: "ask a task of an engine, with fused routing off, or off and on, and compare",
+  describe: "ask an engine a task, with fused routing off, or off and on, and compare",
   flags: {
-    task: textFlag("task", { describe: "task to ask" }),
-    limit: integerFlag("limit", { min: 1, describe: "only the first N docs" }),
-    fused: { type: "boolean", default: false, describe: "compare fused routing with the reference" },
+    task: { ...textFlag("task", { describe: "what to ask: gsm_synth, gsm8k, gsm8k_cot, ..." }), demandOption: true },
+    fused: {
+      type: "boolean",
+      default: false,
+      describe: "ask with fused routing off and on, and compare answers and routing",
+    },
+    limit: integerFlag("limit", { min: 1, describe: "only the first N docs", defaultDescription: "all" }),
+    "num-fewshot": integerFlag("num-fewshot", {
+      min: 0,
+      max: 1000,
+      describe: "worked examples before each question",
+      defaultDescription: "the task's own number",
+    }),
+    seed: integerFlag("seed", { min: 0, describe: "seed of examples and sampling", defaultDescription: "1234" }),
+    chat: { type: "boolean", default: false, describe: "ask in the model's chat template" },
+    data: textFlag("data", { describe: "folder with the task's files", defaultDescription: "the cache, or a download" }),
+    model: textFlag("model", {
+      describe: "checkpoint folder for the embedded engine",
+      defaultDescription: "abacus-8m, which comes with fusecheck",
+    }),
+    "max-tokens": integerFlag("max-tokens", {
+      min: 1,
+      describe: "most tokens to generate per doc",
+      defaultDescription: "the task's own, else 256",
+    }),
+    temperature: numberFlag("temperature", { min: 0, max: 10, describe: "0 is greedy", defaultDescription: "the task's own" }),
+    concurrency: integerFlag("concurrency", { min: 1, max: 1024, describe: "docs at a time", defaultDescription: "32" }),
+    "parity-docs": integerFlag("parity-docs", {
+      min: 1,
+      describe: "docs whose routing is compared",
+      defaultDescription: "32",
+    }),
+    output: textFlag("output", {
+      describe: "run folder; one that holds the same run is resumed",
+      defaultDescription: `a new folder in ${RUNS}/`,
+    }),
+    quiet: { type: "boolean", default: false, describe: "no progress, and only the verdict" },
+    json: { type: "boolean", default: false, describe: "print the comparison as JSON instead of text" },
   },
+  examples: [
+    ["$0 eval --task gsm_synth --fused", "compare the two routings on the model that comes with fusecheck"],
+    ["$0 eval --task gsm8k --limit 100 --output runs/a", "the baseline alone, on 100 docs, kept in runs/a"],
+  ],
   handler: async (flags) => {
-    const n: number | undefined = flags.limit;
-    return n === undefined ? EXIT.held : EXIT.held;
+    const [{ evaluate, InterruptedError }, { getTask }, { progressOn, SILENT }, { renderConsole }] = await Promise.all([
+      import("../comparison/evaluate.ts"),
+      import("../tasks/index.ts"),
+      import("./progress.ts"),
+      import("../reports/console.ts"),
+    ]);
+    const task = getTask(flags.task ?? "");
+    const data = await task.load({ ...(flags.data !== undefined && { dir: flags.data }) });
+    const output = flags.output ?? newRunFolder(task.name);
+    const { signal, release } = onInterrupt();
+    try {
+      const { comparison, folder } = await evaluate({
+        task,
+        data,
+        settings: defined({
+          fused: flags.fused,
+          limit: flags.limit,
+          numFewshot: flags["num-fewshot"],
+          seed: flags.seed,
+          chat: flags.chat,
+          maxTokens: flags["max-tokens"],
+          temperature: flags.temperature,
+          concurrency: flags.concurrency,
+          parityDocs: flags["parity-docs"],
+          modelDir: flags.model,
+        }),
+        output,
+        asked: askedFlags(flags),
+        command: commandLine(flags),
+        signal,
+        progress: flags.quiet ? SILENT : progressOn(process.stderr),
+      });
+      if (flags.json) process.stdout.write(`${JSON.stringify(comparison, undefined, 2)}\n`);
+      else process.stdout.write(flags.quiet ? quietLine(comparison) : renderConsole(comparison));
+      if (!flags.quiet) process.stderr.write(`run folder: ${folder}\n`);
+      return exitCodeOf(comparison);
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) throw error;
+      const again = commandLine({ ...flags, output });
+      process.stderr.write(`fusecheck: interrupted; to go on where it stopped: ${again}\n`);
+      return EXIT.interrupted;
+    } finally {
+      release();
+    }
   },
 });
+
+type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** The object without the members that are undefined, so that defaults stay in one place. */
+function defined<T extends object>(object: T): Defined<T> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
+}
+
+const NOT_PART_OF_A_RUN = new Set(["$0", "_", "help", "version", "quiet", "json"]);
+
+/** Flags that the user gave, under their own names. */
+function askedFlags(flags: object): Record<string, string | number | boolean> {
+  const given = Object.entries(flags).filter(
+    ([name, value]) => !NOT_PART_OF_A_RUN.has(name) && !/[A-Z]/.test(name) && value !== undefined && value !== false,
+  );
+  return Object.fromEntries(given) as Record<string, string | number | boolean>;
+}
+
+function commandLine(flags: object): string {
+  const words = Object.entries(askedFlags(flags)).map(([name, value]) =>
+    value === true ? `--${name}` : `--${name} ${shellWord(String(value))}`,
+  );
+  return ["fusecheck eval", ...words].join(" ");
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** A name that sorts by time. */
+function newRunFolder(task: string): string {
+  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
+  return `${RUNS}/${task}-${time}-${process.pid}`;
+}
+
+/** The first Ctrl-C asks the run to stop at the next doc, the second ends the process as usual. */
+function onInterrupt(): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort(new Error("interrupted"));
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  return {
+    signal: controller.signal,
+    release: () => {
+      process.off("SIGINT", stop);
+      process.off("SIGTERM", stop);
+    },
+  };
+}
+
+function exitCodeOf({ verdict, variants }: Comparison): ExitCode {
+  if (!verdict.held) return EXIT.regressed;
+  return variants.some(({ counts }) => counts.failed > 0) ? EXIT.incomplete : EXIT.held;
+}
+
+function quietLine({ verdict }: Comparison): string {
+  return `${verdict.held ? "held" : "not held"}: ${verdict.reasons.join("; ")}\n`;
+}

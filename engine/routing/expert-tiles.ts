@@ -57,7 +57,9 @@ function expertTiles(hist: Int32Array, blockM: number, nTiles: number): ExpertTi
     const start = tokenOffsPad[expert] ?? 0;
     const count = (tokenOffsPad[expert + 1] ?? 0) - start;
     if (count > 2 ** 15) {
-      throw new UserError(`Expert ${expert} needs ${count} tiles of ${blockM} rows; at most 32768 fit. Use a larger block.`);
+      throw new UserError(
+        `Expert ${expert} needs ${count} tiles of ${blockM} rows; at most 32768 fit. Use a larger block.`,
+      );
     }
     for (let tile = 0; tile < count; tile++) blockPidMap[start + tile] = (tile << 16) | expert;
   }

@@ -103,7 +103,7 @@ function checkHist(experts: Int32Array, found: Int32Array, findings: Findings): 
 }
 
 /** [NK] the expert that owns each position. */
-function positionOwners(hist: Int32Array, nk: number): Int32Array {
+export function positionOwners(hist: Int32Array, nk: number): Int32Array {
   const owner = new Int32Array(nk);
   let start = 0;
   for (let expert = 0; expert < hist.length; expert++) {
@@ -185,7 +185,7 @@ function checkWeights<W extends WeightArray>(
 }
 
 function checkMultisets<W extends WeightArray>(
-  { experts, weights }: LocalEntries<W>,
+  entries: LocalEntries<W>,
   owner: Int32Array,
   positionOf: Int32Array,
   gateScal: W,
@@ -193,28 +193,39 @@ function checkMultisets<W extends WeightArray>(
   findings: Findings,
 ): void {
   const taken = new Uint8Array(rowLength);
-  for (let start = 0; start < experts.length; start += rowLength) {
+  for (let start = 0; start < owner.length; start += rowLength) {
     findings.checked++;
     taken.fill(0);
     for (let slot = 0; slot < rowLength; slot++) {
       const position = positionOf[start + slot] ?? -1;
       const expert = owner[position] ?? -1;
       const weight = gateScal[position] ?? NaN;
-      // In slot order the partner is found at once; after a row sort the search goes through the row.
-      let match = slot;
-      for (let tried = 0; tried < rowLength && !isFree(match); tried++) match = tried;
-      if (isFree(match)) {
-        taken[match] = 1;
-        continue;
+      const match = position < 0 ? -1 : findEntry(entries, start, taken, slot, expert, weight);
+      if (match < 0) {
+        const found =
+          position < 0 ? `no position for flat index ${start + slot}` : `expert ${expert}, weight ${weight}`;
+        report(findings, { invariant: "multiset", token: start / rowLength, expected: "an entry of the token", found });
+        break;
       }
-      const token = start / rowLength;
-      const found = position < 0 ? `nothing for flat index ${start + slot}` : `expert ${expert}, weight ${weight}`;
-      report(findings, { invariant: "multiset", token, expected: `the token's own entries`, found });
-      break;
-
-      function isFree(at: number): boolean {
-        return taken[at] === 0 && experts[start + at] === expert && Object.is(weights[start + at], weight);
-      }
+      taken[match] = 1;
     }
   }
+}
+
+/** The slot of a row's entry that is not taken and equals (expert, weight); -1 if there is none. */
+function findEntry<W extends WeightArray>(
+  { experts, weights }: LocalEntries<W>,
+  start: number,
+  taken: Uint8Array,
+  firstGuess: number,
+  expert: number,
+  weight: number,
+): number {
+  // In slot order the first guess is right; after a row sort the search goes through the row.
+  for (let tried = -1; tried < taken.length; tried++) {
+    const slot = tried < 0 ? firstGuess : tried;
+    const at = start + slot;
+    if (taken[slot] === 0 && experts[at] === expert && Object.is(weights[at], weight)) return slot;
+  }
+  return -1;
 }

@@ -1,0 +1,228 @@
+/** A run from beginning to end: asks the variants, marks, compares, writes the run folder. */
+import packageJson from "../package.json" with { type: "json" };
+import { throughputNote } from "./not-judged.ts";
+import type { Comparison } from "../reports/comparison.ts";
+import { describeEnvironment } from "../reports/environment.ts";
+import { writeFileAtomic } from "../reports/files.ts";
+import type { Journal } from "../reports/journal.ts";
+import type { JsonObject } from "../reports/json.ts";
+import { renderReport } from "../reports/markdown.ts";
+import { openRunFolder } from "../reports/run-folder.ts";
+import type { RunFolder } from "../reports/run-folder.ts";
+import { describeEmbedded, openEmbeddedRunner } from "../runners/embedded.ts";
+import type { Runner } from "../runners/runner.ts";
+import { buildPrompts } from "../tasks/index.ts";
+import type { PromptedDoc, Task, TaskData } from "../tasks/index.ts";
+import { askVariant } from "./ask-variant.ts";
+import type { VariantProgress } from "./ask-variant.ts";
+import { judgeParity } from "./judge-parity.ts";
+import type { ParityResult } from "./judge-parity.ts";
+import { markVariant } from "./mark-variant.ts";
+import type { MarkedVariant } from "./mark-variant.ts";
+import { pairDocs } from "./pair-docs.ts";
+import type { Progress } from "./progress.ts";
+import { decisiveSettings, resolveSettings } from "./settings.ts";
+import type { EvaluateSettings, ResolvedSettings, VariantName } from "./settings.ts";
+import { judge } from "./verdict.ts";
+
+export interface EvaluateOptions {
+  readonly task: Task;
+  readonly data: TaskData;
+  readonly settings: EvaluateSettings;
+  /** The run folder; one that holds the same run is resumed. */
+  readonly output: string;
+  /** Flags as given, for the record. */
+  readonly asked: JsonObject;
+  /** The command line that would run it again. */
+  readonly command: string;
+  /** Ends the run at the next doc; what is done stays done. */
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+export interface Evaluation {
+  readonly comparison: Comparison;
+  readonly folder: string;
+  readonly resumed: boolean;
+}
+
+/** The run was ended by its signal; the folder can be resumed. */
+export class InterruptedError extends Error {
+  override name = "InterruptedError";
+}
+
+/** A run with one of its docs failed is written out all the same; `counts.failed` says so. */
+export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+  const { task, data, output, signal } = options;
+  const settings = resolveSettings(task, data.total, options.settings);
+  const engine = await describeEmbedded(settings.modelDir);
+  const { provenance } = data;
+  const folder = await openRunFolder({
+    path: output,
+    fusecheck: packageJson.version,
+    asked: options.asked,
+    settings: decisiveSettings(task, provenance.files, settings, engine),
+    task: { name: task.name, version: task.version, provenance: JSON.parse(JSON.stringify(provenance)) },
+    engine: { ...engine },
+    environment: await describeEnvironment({
+      "@huggingface/transformers": packageJson.dependencies["@huggingface/transformers"],
+      "onnxruntime-node": packageJson.dependencies["onnxruntime-node"],
+    }),
+  });
+  try {
+    const comparison = await new Run(options, settings, folder).finish();
+    return { comparison, folder: output, resumed: folder.resumed };
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    await folder.setStatus("interrupted");
+    throw new InterruptedError(`interrupted; ${output} holds what is done`, { cause: error });
+  } finally {
+    await folder.close();
+  }
+}
+
+/** The parts that a run's stretches share: its folder, its journals, and engines that are opened when first needed. */
+class Run {
+  readonly #options: EvaluateOptions;
+  readonly #settings: ResolvedSettings;
+  readonly #folder: RunFolder;
+  readonly #runners = new Map<VariantName, Promise<Runner>>();
+
+  constructor(options: EvaluateOptions, settings: ResolvedSettings, folder: RunFolder) {
+    this.#options = options;
+    this.#settings = settings;
+    this.#folder = folder;
+  }
+
+  async finish(): Promise<Comparison> {
+    const journals = new Map<VariantName, Journal>();
+    try {
+      for (const variant of this.#settings.variants) {
+        const journal = await this.#folder.openJournal(variant);
+        journals.set(variant, journal);
+        await this.#ask(variant, journal);
+      }
+      const parity = await this.#parity(journals);
+      return await this.#conclude(journals, parity);
+    } finally {
+      for (const journal of journals.values()) await journal.close();
+      for (const runner of this.#runners.values()) await runner.then((opened) => opened.close()).catch(() => {});
+    }
+  }
+
+  #prompts = (): Iterable<PromptedDoc> => {
+    const { task, data } = this.#options;
+    const { numFewshot, seed, docs, chat } = this.#settings;
+    return buildPrompts(task, data, { numFewshot, seed, limit: docs, chat });
+  };
+
+  #runner = (variant: VariantName): Promise<Runner> => {
+    const { concurrency, modelDir } = this.#settings;
+    const opening =
+      this.#runners.get(variant) ??
+      openEmbeddedRunner({
+        routing: variant === "fused" ? "fused" : "reference",
+        concurrency,
+        ...(modelDir === undefined ? {} : { modelDir }),
+      });
+    this.#runners.set(variant, opening);
+    return opening;
+  };
+
+  async #ask(variant: VariantName, journal: Journal): Promise<void> {
+    const { task, signal, progress } = this.#options;
+    const settings = this.#settings;
+    let pending = false;
+    for (const { docId } of this.#prompts()) pending ||= !journal.isCompleted(docId);
+    if (!pending) return;
+    await this.#folder.setStatus("running");
+    const runner = await this.#runner(variant);
+    const report = progress.start(variant);
+    const start = performance.now();
+    const elapsed = (): number => (performance.now() - start) / 1000;
+    // A killed process loses from its total at most the time since the last record.
+    const clock = setInterval(() => void this.#folder.recordSeconds(variant, elapsed()).catch(() => {}), 2000);
+    try {
+      const onProgress = (state: VariantProgress): void =>
+        report({ done: state.done, total: state.total, facts: progressFacts(state) });
+      await askVariant(runner, journal, { task, settings, prompts: this.#prompts, signal, onProgress });
+    } finally {
+      clearInterval(clock);
+      await this.#folder.recordSeconds(variant, elapsed());
+      progress.end();
+    }
+    signal.throwIfAborted();
+  }
+
+  async #parity(journals: ReadonlyMap<VariantName, Journal>): Promise<ParityResult> {
+    const [baseline, fused] = [journals.get("baseline"), journals.get("fused")];
+    if (baseline === undefined || fused === undefined) {
+      const reason = "one variant only";
+      return { parity: { kind: "not judged", reason }, logprobs: { kind: "not judged", reason } };
+    }
+    return judgeParity({
+      folder: this.#folder,
+      settings: this.#settings,
+      prompts: this.#prompts,
+      journals: { baseline, fused },
+      runner: this.#runner,
+      signal: this.#options.signal,
+      progress: this.#options.progress,
+    });
+  }
+
+  async #conclude(journals: ReadonlyMap<VariantName, Journal>, { parity, logprobs }: ParityResult): Promise<Comparison> {
+    const { task, data, command } = this.#options;
+    const folder = this.#folder;
+    const marked: MarkedVariant[] = [];
+    for (const [variant, journal] of journals) {
+      const shared = { task, data, settings: this.#settings, prompts: this.#prompts, folder };
+      marked.push(await markVariant(variant, journal, { ...shared, fusecheck: packageJson.version }));
+    }
+    const [baseline, fused] = marked;
+    const { paired, flips } =
+      baseline !== undefined && fused !== undefined
+        ? pairDocs(task, baseline.marks, fused.marks)
+        : { paired: [], flips: [] };
+    const { record } = folder;
+    const comparison: Comparison = {
+      schema: 1,
+      fusecheck: packageJson.version,
+      created: record.created,
+      task: { name: task.name, version: task.version, docs: data.total, provenance: describeProvenance(data) },
+      engine: record.engine,
+      environment: { ...record.environment },
+      settings: record.settings,
+      command,
+      variants: marked.map(({ summary }) => summary),
+      paired,
+      flips,
+      parity,
+      logprobs,
+      verdict: judge(paired, parity),
+      notJudged: throughputNote(marked.length),
+    };
+    await writeFileAtomic(folder.file("comparison.json"), `${JSON.stringify(comparison, undefined, 2)}\n`);
+    await writeFileAtomic(folder.file("report.md"), renderReport(comparison));
+    const failed = marked.some(({ summary }) => summary.counts.failed > 0);
+    await folder.setStatus(failed ? "incomplete" : "complete");
+    return comparison;
+  }
+}
+
+function progressFacts({ correct, marked, failed }: VariantProgress): string[] {
+  const facts = marked === 0 ? [] : [`exact match ${(correct / marked).toFixed(3)}`];
+  return failed === 0 ? facts : [...facts, `${failed} failed`];
+}
+
+function describeProvenance({ provenance }: TaskData): string {
+  const { source, published, note } = provenance;
+  const what = {
+    given: "given with --data",
+    cache: "from the cache",
+    download: "downloaded",
+    generated: "generated",
+  }[source];
+  const identity = source === "generated" ? "" : published ? ", the published set by its SHA-256" : ", not the published set";
+  return `${what}${identity}${note === undefined ? "" : `; ${note}`}`;
+}

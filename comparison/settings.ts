@@ -1,0 +1,95 @@
+/** What a run is asked to do, and what that resolves to. The one place where a run's defaults are. */
+import { describeEmbedded } from "../runners/embedded.ts";
+import type { JsonObject } from "../reports/json.ts";
+import { FEWSHOT_SEED, resolveNumFewshot } from "../tasks/index.ts";
+import type { Task } from "../tasks/index.ts";
+
+export interface EvaluateSettings {
+  /** Also ask the variant with fused routing, and compare. */
+  readonly fused: boolean;
+  readonly limit?: number;
+  readonly numFewshot?: number;
+  readonly seed?: number;
+  readonly chat?: boolean;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly concurrency?: number;
+  /** Docs whose routing is compared, the first so many. */
+  readonly parityDocs?: number;
+  /** A checkpoint folder for the embedded engine. */
+  readonly modelDir?: string;
+}
+
+export interface ResolvedSettings {
+  readonly variants: readonly VariantName[];
+  readonly docs: number;
+  readonly limit: number | null;
+  readonly numFewshot: number;
+  readonly seed: number;
+  readonly chat: boolean;
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly stop: readonly string[];
+  readonly concurrency: number;
+  readonly parityDocs: number;
+  readonly modelDir: string | undefined;
+}
+
+export type VariantName = "baseline" | "fused";
+
+/** lm-eval's default for tasks that state none; none of the GSM8K family does. */
+const DEFAULT_MAX_TOKENS = 256;
+
+/** As many sequences at a time as the engine's benchmark runs. */
+const DEFAULT_CONCURRENCY = 32;
+
+/**
+ * Routing is compared on a spot check of this many docs: some tens of thousands of routing decisions, which takes a
+ * fraction of the time that the answers take.
+ */
+const DEFAULT_PARITY_DOCS = 32;
+
+export function resolveSettings(task: Task, totalDocs: number, asked: EvaluateSettings): ResolvedSettings {
+  const docs = asked.limit ?? totalDocs;
+  return {
+    variants: asked.fused ? ["baseline", "fused"] : ["baseline"],
+    docs,
+    limit: asked.limit ?? null,
+    numFewshot: resolveNumFewshot(task, asked.numFewshot),
+    seed: asked.seed ?? FEWSHOT_SEED,
+    chat: asked.chat ?? false,
+    maxTokens: asked.maxTokens ?? task.generation.maxGenToks ?? DEFAULT_MAX_TOKENS,
+    temperature: asked.temperature ?? task.generation.temperature ?? 0,
+    stop: task.generation.until,
+    concurrency: asked.concurrency ?? DEFAULT_CONCURRENCY,
+    parityDocs: asked.fused ? Math.min(asked.parityDocs ?? DEFAULT_PARITY_DOCS, docs) : 0,
+    modelDir: asked.modelDir,
+  };
+}
+
+/**
+ * The settings that decide what a run finds: a folder can be resumed only with the same. How many sequences run at a
+ * time is not among them, because no result depends on it.
+ */
+export function decisiveSettings(
+  task: Task,
+  dataFiles: readonly { readonly sha256: string }[],
+  settings: ResolvedSettings,
+  engine: Awaited<ReturnType<typeof describeEmbedded>>,
+): JsonObject {
+  return {
+    task: task.name,
+    task_version: task.version,
+    data_sha256: dataFiles.map(({ sha256 }) => sha256),
+    variants: settings.variants,
+    docs: settings.docs,
+    num_fewshot: settings.numFewshot,
+    seed: settings.seed,
+    chat: settings.chat,
+    max_tokens: settings.maxTokens,
+    temperature: settings.temperature,
+    stop: settings.stop,
+    parity_docs: settings.parityDocs,
+    engine: { ...engine },
+  };
+}

@@ -1,0 +1,190 @@
+/**
+ * The embedded engine: a real mixture-of-experts language model in this process, whose routing is the reference chain
+ * or the fused one. Work is spread over lanes, one worker thread each, with a copy of the weights in memory.
+ */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { readFileSync } from "node:fs";
+import { EngineError, UserError } from "../errors.ts";
+import { parseModelConfig } from "./config.ts";
+import type { ModelConfig } from "./config.ts";
+import type { FromLane, LaneOptions, ToLane } from "./lane-messages.ts";
+import type { Completion, CompletionRequest, Score, ScoreRequest } from "./requests.ts";
+import type { RoutingName } from "./routing/routing.ts";
+import { loadTokenizer } from "./tokenizer.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+export interface EmbeddedEngineOptions {
+  /** A checkpoint folder of the `glm4_moe` family. */
+  readonly modelDir: string;
+  readonly routing: RoutingName;
+  /** Sequences that run at the same time, over all lanes. Default 32. */
+  readonly concurrency?: number;
+  /** Worker threads. Default: the processors there are, but never more than sequences. */
+  readonly lanes?: number;
+}
+
+interface Pending {
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface LaneHandle {
+  readonly worker: Worker;
+  readonly pending: Map<number, Pending>;
+}
+
+const DEFAULT_CONCURRENCY = 32;
+
+export class EmbeddedEngine {
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  readonly lanes: number;
+  readonly #lanes: readonly LaneHandle[];
+  #nextId = 1;
+  #closed = false;
+
+  private constructor(config: ModelConfig, tokenizer: Tokenizer, lanes: readonly LaneHandle[]) {
+    this.config = config;
+    this.tokenizer = tokenizer;
+    this.lanes = lanes.length;
+    this.#lanes = lanes;
+  }
+
+  /**
+   * Loads the checkpoint into every lane.
+   *
+   * @throws UserError when the checkpoint is missing, damaged or of another kind
+   */
+  static async open(options: EmbeddedEngineOptions): Promise<EmbeddedEngine> {
+    const { modelDir, routing, concurrency = DEFAULT_CONCURRENCY } = options;
+    const lanes = Math.min(options.lanes ?? availableParallelism(), concurrency);
+    // Read before any thread starts, so that what is wrong with the folder is said once.
+    const configPath = join(modelDir, "config.json");
+    const config = parseModelConfig(readConfig(configPath), configPath);
+    const tokenizer = loadTokenizer(modelDir);
+    const maxSequences = Math.ceil(concurrency / lanes);
+    const opening = Array.from({ length: lanes }, () => openLane({ modelDir, routing, maxSequences }));
+    const results = await Promise.allSettled(opening);
+    const failure = results.find((result) => result.status === "rejected");
+    if (failure !== undefined) {
+      for (const result of results) if (result.status === "fulfilled") void result.value.worker.terminate();
+      throw failure.reason;
+    }
+    return new EmbeddedEngine(config, tokenizer, results.map((result) => (result as PromiseFulfilledResult<LaneHandle>).value));
+  }
+
+  /**
+   * Completes a prompt.
+   *
+   * @throws UserError for a prompt that does not fit the context; the signal's reason when it was aborted
+   */
+  complete(request: CompletionRequest, signal?: AbortSignal): Promise<Completion> {
+    const { contextLength } = this.config;
+    const { length } = request.prompt;
+    if (length === 0) return Promise.reject(new UserError("the prompt is empty"));
+    if (length >= contextLength) {
+      const reason = `the prompt has ${length} tokens, and the model's context of ${contextLength} leaves no room for an answer`;
+      return Promise.reject(new UserError(reason));
+    }
+    return this.#ask((id) => ({ type: "complete", id, request }), signal);
+  }
+
+  /** Scores a given token sequence, with its routing and the check of its routing data. */
+  score(request: ScoreRequest, signal?: AbortSignal): Promise<Score> {
+    const { contextLength } = this.config;
+    const { length } = request.tokens;
+    if (length < 2 || length > contextLength) {
+      const reason = `a sequence to score needs 2 to ${contextLength} tokens, this one has ${length}`;
+      return Promise.reject(new UserError(reason));
+    }
+    return this.#ask((id) => ({ type: "score", id, request }), signal);
+  }
+
+  /** Ends all lanes; what is still running is rejected. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await Promise.all(this.#lanes.map(({ worker }) => worker.terminate()));
+  }
+
+  #ask<Result>(message: (id: number) => ToLane, signal?: AbortSignal): Promise<Result> {
+    if (this.#closed) return Promise.reject(new EngineError("the engine is closed"));
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
+    const lane = this.#lanes.reduce((a, b) => (b.pending.size < a.pending.size ? b : a));
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = withResolvers<Result>();
+    const onAbort = (): void => lane.worker.postMessage({ type: "abort", id } satisfies ToLane);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    lane.pending.set(id, {
+      resolve: resolve as Pending["resolve"],
+      reject: (error) => reject(signal?.aborted ? (signal.reason as Error) : error),
+    });
+    lane.worker.postMessage(message(id));
+    return promise.finally(() => signal?.removeEventListener("abort", onAbort));
+  }
+}
+
+function workerEntry(): URL {
+  return new URL(import.meta.url.endsWith(".ts") ? "./lane-worker.dev.mjs" : "./lane-worker.js", import.meta.url);
+}
+
+function openLane(options: LaneOptions): Promise<LaneHandle> {
+  const worker = new Worker(workerEntry(), { workerData: options });
+  const pending = new Map<number, Pending>();
+  const { promise, resolve, reject } = withResolvers<LaneHandle>();
+  const failAll = (error: Error): void => {
+    reject(error);
+    for (const { reject: rejectOne } of pending.values()) rejectOne(error);
+    pending.clear();
+  };
+  const take = (id: number): Pending | undefined => {
+    const request = pending.get(id);
+    pending.delete(id);
+    return request;
+  };
+  worker.on("message", (message: FromLane) => {
+    switch (message.type) {
+      case "ready":
+        resolve({ worker, pending });
+        break;
+      case "cannot load":
+        failAll(message.userError ? new UserError(message.message) : new EngineError(message.message));
+        break;
+      case "completed":
+        take(message.id)?.resolve(message.completion as never);
+        break;
+      case "scored":
+        take(message.id)?.resolve(message.score as never);
+        break;
+      case "failed":
+        take(message.id)?.reject(new EngineError(message.message));
+    }
+  });
+  worker.on("error", (cause) => failAll(new EngineError(`an engine thread failed: ${(cause as Error).message}`, { cause })));
+  worker.on("exit", () => failAll(new EngineError("an engine thread ended before its work was done")));
+  return promise;
+}
+
+function readConfig(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new UserError(`cannot read ${path}: ${(cause as Error).message}; give the folder of a checkpoint`, { cause });
+  }
+}
+
+function withResolvers<T>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (error: Error) => void;
+} {
+  let resolve!: (value: T) => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}

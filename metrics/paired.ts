@@ -1,0 +1,90 @@
+import { sampleDeviation } from "./exact-match.ts";
+
+/** Two-sided 95 % point of the standard normal distribution: scipy.stats.norm.ppf(0.975). */
+const Z_95 = 1.959963984540054;
+
+/**
+ * What the paired scores say about the difference fused - baseline (in exact match, -1 to 1).
+ *
+ * - `no docs`, `one doc`: too few to estimate a spread.
+ * - `no discordant pairs`, `all discordant`: the docs all differ by the same amount, so the standard error would be 0 and
+ *   its interval a point, which would claim certainty. For no discordant pairs, `discordantBelow` is what can be said: the
+ *   upper 95 % limit of the share of docs that differ (Clopper-Pearson for 0 of n, 1 - 0.05^(1/n), about 3/n).
+ * - `estimated`: standard error from the per-doc differences and a normal 95 % interval, not clipped to [-1, 1].
+ */
+export type DifferenceEstimate =
+  | { readonly kind: "no docs" }
+  | { readonly kind: "one doc"; readonly delta: number }
+  | { readonly kind: "no discordant pairs"; readonly delta: 0; readonly discordantBelow: number }
+  | { readonly kind: "all discordant"; readonly delta: 1 | -1 }
+  | {
+      readonly kind: "estimated";
+      readonly delta: number;
+      readonly standardError: number;
+      readonly low: number;
+      readonly high: number;
+    };
+
+/** Two variants' exact match on the same docs: the 2x2 counts (they add up to `n`) and the difference. */
+export interface PairedDifference {
+  readonly n: number;
+  readonly bothRight: number;
+  readonly onlyBaseline: number;
+  readonly onlyFused: number;
+  readonly bothWrong: number;
+  readonly difference: DifferenceEstimate;
+}
+
+/**
+ * The paired difference of two variants that were scored on the same docs in the same order. Pairing removes the spread
+ * between easy and hard docs, so it resolves far smaller losses than two unpaired standard errors do.
+ *
+ * @throws RangeError when the lengths differ or a score is neither 0 nor 1.
+ */
+export function pairedDifference(baseline: ArrayLike<0 | 1>, fused: ArrayLike<0 | 1>): PairedDifference {
+  const n = baseline.length;
+  if (fused.length !== n)
+    throw new RangeError(`${n} baseline scores but ${fused.length} fused ones: pair them doc by doc`);
+
+  let bothRight = 0;
+  let onlyBaseline = 0;
+  let onlyFused = 0;
+  let bothWrong = 0;
+  const differences = new Int8Array(n);
+  for (let index = 0; index < n; index++) {
+    const a = zeroOrOne(baseline[index], index);
+    const b = zeroOrOne(fused[index], index);
+    differences[index] = b - a;
+    if (a === 1 && b === 1) bothRight++;
+    else if (a === 1) onlyBaseline++;
+    else if (b === 1) onlyFused++;
+    else bothWrong++;
+  }
+  return {
+    n,
+    bothRight,
+    onlyBaseline,
+    onlyFused,
+    bothWrong,
+    difference: estimate(differences, onlyFused - onlyBaseline),
+  };
+}
+
+function estimate(differences: Int8Array, sum: number): DifferenceEstimate {
+  const n = differences.length;
+  if (n === 0) return { kind: "no docs" };
+  const delta = sum / n;
+  if (n === 1) return { kind: "one doc", delta };
+  if (differences.every((difference) => difference === 0)) {
+    return { kind: "no discordant pairs", delta: 0, discordantBelow: 1 - 0.05 ** (1 / n) };
+  }
+  if (Math.abs(sum) === n) return { kind: "all discordant", delta: sum > 0 ? 1 : -1 };
+  const standardError = sampleDeviation(differences, delta) / Math.sqrt(n);
+  const half = Z_95 * standardError;
+  return { kind: "estimated", delta, standardError, low: delta - half, high: delta + half };
+}
+
+function zeroOrOne(score: number | undefined, index: number): 0 | 1 {
+  if (score !== 0 && score !== 1) throw new RangeError(`score ${index} is ${score}, not 0 or 1`);
+  return score;
+}

@@ -1,0 +1,118 @@
+/** What a run found: written as `comparison.json`, rendered as `report.md` and on the terminal. Plain JSON throughout. */
+import type { LogprobDifference } from "../metrics/logprob-difference.ts";
+import type { PairedDifference } from "../metrics/paired.ts";
+import type { RoutingParity } from "../metrics/routing-parity.ts";
+import type { JsonObject } from "./json.ts";
+import type { LmEvalTableInput } from "./table.ts";
+
+/** What became of the docs that were asked for; the four outcomes add up to `total`. */
+export interface OutcomeCounts {
+  readonly total: number;
+  /** Completed, and an answer was found by at least one filter. */
+  readonly scored: number;
+  /** Completed, but no filter found an answer: scores 0, and is in the denominator. */
+  readonly unanswered: number;
+  /** The engine failed: in no denominator. */
+  readonly failed: number;
+  /** Not asked: in no denominator. */
+  readonly skipped: number;
+}
+
+/** One variant's results. */
+export interface VariantSummary {
+  readonly name: string;
+  readonly table: LmEvalTableInput;
+  readonly counts: OutcomeCounts;
+  /** Completions cut at `max_tokens`. */
+  readonly truncated: number;
+  readonly promptTokens: number;
+  readonly generatedTokens: number;
+  /** Wall clock of this variant, over all sessions of a resumed run. */
+  readonly seconds: number;
+  /** Docs that failed, with the reason; as many as the writer wants to keep, lowest doc id first. */
+  readonly failures: readonly { readonly doc_id: number; readonly reason: string }[];
+}
+
+/** The paired difference under one answer filter, over the docs that both variants completed. */
+export interface PairedByFilter extends PairedDifference {
+  readonly filter: string;
+}
+
+/** What a filter found in a completion, and whether it equals the target. */
+export interface MarkedAnswer {
+  readonly extracted: string | null;
+  readonly exact_match: 0 | 1;
+}
+
+/** A doc that one variant answered right and the other wrong. */
+export interface FlippedDoc {
+  readonly doc_id: number;
+  readonly filter: string;
+  readonly baseline: MarkedAnswer;
+  readonly fused: MarkedAnswer;
+}
+
+/** Something that was not judged, and why. */
+export interface NotJudged {
+  readonly kind: "not judged";
+  readonly reason: string;
+}
+
+/** Invariants of the routing data that the MoE kernels consumed (histogram, gather, scatter, tiles). */
+export interface InvariantCounts {
+  readonly checked: number;
+  readonly broken: number;
+  /** The first one that broke, in words. */
+  readonly firstBroken: string | null;
+}
+
+/** Routing parity, judged on identical token sequences. */
+export interface JudgedParity {
+  readonly kind: "judged";
+  readonly routing: RoutingParity;
+  readonly invariants: InvariantCounts;
+}
+
+/** Log-probabilities of the same tokens under both variants. */
+export interface JudgedLogprobs extends LogprobDifference {
+  readonly kind: "judged";
+}
+
+/** Did all that was asked for hold? `reasons` says in words what was broken, or what held. */
+export interface Verdict {
+  readonly held: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** The whole result of a run with one variant or two. */
+export interface Comparison {
+  readonly schema: 1;
+  /** fusecheck's version. */
+  readonly fusecheck: string;
+  /** ISO 8601, UTC. */
+  readonly created: string;
+  readonly task: {
+    readonly name: string;
+    readonly version: number;
+    /** Docs in the whole test split. */
+    readonly docs: number;
+    /** Where the data came from, in words. */
+    readonly provenance: string;
+  };
+  readonly engine: JsonObject;
+  readonly environment: JsonObject;
+  /** Resolved settings that decide the result. */
+  readonly settings: JsonObject;
+  /** The command line that runs it again. */
+  readonly command: string;
+  /** `baseline` first. */
+  readonly variants: readonly VariantSummary[];
+  /** Empty when there is one variant. */
+  readonly paired: readonly PairedByFilter[];
+  readonly flips: readonly FlippedDoc[];
+  readonly parity: JudgedParity | NotJudged;
+  readonly logprobs: JudgedLogprobs | NotJudged;
+  readonly verdict: Verdict;
+  /** What this run says nothing about, in words. */
+  readonly notJudged: readonly string[];
+}

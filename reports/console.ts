@@ -1,0 +1,56 @@
+/** A run's findings as plain text for the terminal. */
+import type { Comparison, VariantSummary } from "./comparison.ts";
+import { differenceText, flippedIds, logprobSentence, rates, routingSentences, verdictWord } from "./findings.ts";
+import { count, counted, duration } from "./number-text.ts";
+import { visible } from "./safe-text.ts";
+import { makeTable } from "./table.ts";
+
+const IDS_LISTED = 20;
+
+/** lm-eval's table per variant, then the comparison where there is one, then the verdict; ends with a newline. */
+export function renderConsole(comparison: Comparison): string {
+  const { variants, verdict } = comparison;
+  const blocks = variants.map(({ name, table }) => `${visible(name)}\n${makeTable(table).trimEnd()}`);
+  if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison));
+  blocks.push(variants.map(variantLine).join("\n"));
+  const reasons = verdict.reasons.map((reason) => `  ${visible(reason, 400)}`);
+  blocks.push([verdictWord(comparison), ...reasons].join("\n"));
+  return `${blocks.join("\n\n")}\n`;
+}
+
+function pairedBlock({ paired, flips }: Comparison): string {
+  const width = Math.max(0, ...paired.map(({ filter }) => filter.length));
+  const lines = paired.map((pair) => {
+    const { delta, standardError, interval } = differenceText(pair);
+    return (
+      `  ${visible(pair.filter).padEnd(width)}  ${delta} points, SE ${standardError}, 95 % interval ${interval}; ${count(pair.n)} docs: ` +
+      `both right ${count(pair.bothRight)}, only baseline ${count(pair.onlyBaseline)}, ` +
+      `only fused ${count(pair.onlyFused)}, both wrong ${count(pair.bothWrong)}`
+    );
+  });
+  const ids = flippedIds(flips);
+  const rest = ids.length > IDS_LISTED ? ` and ${count(ids.length - IDS_LISTED)} more` : "";
+  const flipped = ids.length === 0 ? "none" : `${ids.slice(0, IDS_LISTED).join(", ")}${rest}`;
+  return ["Paired difference, fused - baseline", ...lines, `  docs that flipped: ${flipped}`].join("\n");
+}
+
+function routingBlock({ parity, logprobs }: Comparison): string {
+  const lines = parity.kind === "judged" ? routingSentences(parity) : [`Not judged: ${visible(parity.reason, 400)}.`];
+  if (parity.kind === "judged" && parity.invariants.firstBroken !== null) {
+    lines.push(`First broken: ${visible(parity.invariants.firstBroken, 400)}.`);
+  }
+  if (logprobs.kind === "judged") lines.push(logprobSentence(logprobs));
+  return ["Routing parity", ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+function variantLine(variant: VariantSummary): string {
+  const { name, counts, truncated, promptTokens, generatedTokens, seconds } = variant;
+  const rate = rates(variant);
+  const outcomes =
+    `${counted(counts.total, "doc")} (${count(counts.scored)} scored, ${count(counts.unanswered)} unanswered, ` +
+    `${count(counts.failed)} failed, ${count(counts.skipped)} skipped), ${count(truncated)} cut at max_tokens`;
+  const tokens =
+    `${count(promptTokens)} prompt tokens (${rate.prompt}/s), ` +
+    `${count(generatedTokens)} generated (${rate.generated}/s)`;
+  return `${visible(name)}: ${outcomes}; ${duration(seconds)}, ${tokens}`;
+}

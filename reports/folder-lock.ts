@@ -1,0 +1,121 @@
+import { link, open, readFile, rename, unlink } from "node:fs/promises";
+import { hostname } from "node:os";
+import { UserError } from "../errors.ts";
+import { errorCode, fileProblem } from "./files.ts";
+
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  /** When the process started, in the kernel's ticks since boot; tells a reused process id from the owner. Linux only. */
+  readonly started: string | null;
+}
+
+/** A lock that is held; release it once. */
+export interface FolderLock {
+  release(): Promise<void>;
+}
+
+/** Two processes that find the same dead owner take turns; more rounds than this mean that something else is wrong. */
+const ATTEMPTS = 10;
+
+/**
+ * Takes the lock file at `path`, so that no second process writes into the folder. The lock of a process that is gone
+ * (kill -9) is taken over; that of a process on another machine cannot be judged and counts as held.
+ *
+ * @throws UserError that names the owner when the lock is held.
+ */
+export async function lockFolder(path: string): Promise<FolderLock> {
+  const me: Owner = { pid: process.pid, host: hostname(), started: await startOf(process.pid) };
+  const text = `${JSON.stringify(me)}\n`;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (await createWhole(path, text)) return { release: () => release(path, text) };
+    const found = await readFile(path, "utf8").catch(undefinedIfMissing);
+    if (found === undefined) continue;
+    const owner = parseOwner(found);
+    if (owner !== undefined && (await isAlive(owner, me))) {
+      const where = owner.host === me.host ? "" : ` on ${owner.host}`;
+      throw new UserError(
+        `${path}: process ${owner.pid}${where} is using this folder: wait for it, choose another --output, ` +
+          `or delete this file if that process is gone`,
+      );
+    }
+    await takeAway(path, found);
+  }
+  throw new UserError(`${path}: cannot be taken: delete this file if no fusecheck is running on the folder`);
+}
+
+/** Creates the file with its content in one step (a link to a file that is written already): nobody sees it half-written. */
+async function createWhole(path: string, text: string): Promise<boolean> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    const file = await open(temporary, "w");
+    try {
+      await file.writeFile(text);
+    } finally {
+      await file.close();
+    }
+    await link(temporary, path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw fileProblem(error, path, "cannot write");
+  } finally {
+    await unlink(temporary).catch(() => {});
+  }
+}
+
+/** Removes a dead owner's lock; if another process was quicker and the lock is its own by now, puts that one back. */
+async function takeAway(path: string, stale: string): Promise<void> {
+  const aside = `${path}.${process.pid}.stale`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    undefinedIfMissing(error);
+    return;
+  }
+  if ((await readFile(aside, "utf8")) !== stale) await link(aside, path).catch(() => {});
+  await unlink(aside);
+}
+
+async function release(path: string, text: string): Promise<void> {
+  const found = await readFile(path, "utf8").catch(undefinedIfMissing);
+  if (found === text) await unlink(path).catch(undefinedIfMissing);
+}
+
+/** A lock file that is not readable as one was left by a crash of the machine: it has no owner. */
+function parseOwner(text: string): Owner | undefined {
+  try {
+    const { pid, host, started } = JSON.parse(text) as Partial<Owner>;
+    if (!Number.isSafeInteger(pid) || pid! <= 0 || typeof host !== "string") return undefined;
+    return { pid: pid!, host, started: typeof started === "string" ? started : null };
+  } catch {
+    return undefined;
+  }
+}
+
+async function isAlive(owner: Owner, me: Owner): Promise<boolean> {
+  if (owner.host !== me.host) return true;
+  try {
+    process.kill(owner.pid, 0);
+  } catch (error) {
+    // EPERM: it exists and belongs to someone else.
+    if (errorCode(error) !== "EPERM") return false;
+  }
+  const started = await startOf(owner.pid);
+  return owner.started === null || started === null || started === owner.started;
+}
+
+/** Field 22 of /proc/<pid>/stat (proc(5)); the second field, the program's name, may itself hold spaces and brackets. */
+async function startOf(pid: number): Promise<string | null> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (errorCode(error) !== "ENOENT") throw error;
+  return undefined;
+}

@@ -1,0 +1,215 @@
+/** A run's findings as Markdown: `report.md`, made to be pasted into a pull request. */
+import type { LayerParity } from "../metrics/routing-parity.ts";
+import type { Comparison, FlippedDoc, MarkedAnswer } from "./comparison.ts";
+import { differenceText, flippedIds, logprobSentence, rates, routingSentences, verdictWord } from "./findings.ts";
+import type { JsonObject } from "./json.ts";
+import { count, counted, duration, size } from "./number-text.ts";
+import { codeCell, codeSpan, prose } from "./safe-text.ts";
+import { makeTable } from "./table.ts";
+
+/** Flipped docs that are shown with both answers; the others are listed by id. */
+const FLIPS_IN_FULL = 5;
+/** Ids that are listed before the rest is only counted. */
+const IDS_LISTED = 30;
+const FAILURES_LISTED = 5;
+/** With more MoE layers than this, only those with a difference are listed. */
+const LAYERS_LISTED = 8;
+
+/** The whole report; ends with a newline. */
+export function renderReport(comparison: Comparison): string {
+  const sections = [
+    ...verdict(comparison),
+    ...answers(comparison),
+    ...routing(comparison),
+    ...work(comparison),
+    ...provenance(comparison),
+  ];
+  return `${sections.join("\n\n")}\n`;
+}
+
+function verdict(comparison: Comparison): string[] {
+  const { variants, task } = comparison;
+  const names = variants.map(({ name }) => name);
+  const title = names.length > 1 ? `${names.slice(1).join(", ")} against ${names[0]}` : (names[0] ?? "no variant");
+  const lines = [`**${verdictWord(comparison)}**`, ...comparison.verdict.reasons.map((reason) => `- ${prose(reason)}`)];
+  return [`# ${prose(task.name)}: ${prose(title)}`, lines.join("\n")];
+}
+
+function answers({ task, variants, paired, flips }: Comparison): string[] {
+  const blocks = [
+    "## Answers",
+    ...variants.flatMap(({ name, table }) => [`${prose(name)}:`, makeTable(table).trimEnd()]),
+  ];
+  if (paired.length > 0) {
+    const rows = paired.map((pair) => {
+      const { delta, standardError, interval } = differenceText(pair);
+      const counts = [pair.bothRight, pair.onlyBaseline, pair.onlyFused, pair.bothWrong].map(count);
+      return [codeCell(pair.filter), count(pair.n), delta, standardError, interval, ...counts];
+    });
+    blocks.push(
+      "Paired, doc by doc: fused - baseline in percentage points, standard error (SE) of the per-doc differences, normal 95 % interval.",
+      markdownTable(
+        ["Filter", "Docs", "Δ", "SE", "95 % interval", "Both right", "Only baseline", "Only fused", "Both wrong"],
+        rows,
+      ),
+      ...flipped(flips),
+    );
+  }
+  if (variants.some(({ counts }) => counts.failed + counts.skipped > 0)) {
+    blocks.push(
+      `Docs that failed or were not asked are in no denominator above (${prose(task.name)} has ${count(task.docs)}).`,
+    );
+  }
+  return blocks;
+}
+
+function flipped(flips: readonly FlippedDoc[]): string[] {
+  if (flips.length === 0) return ["No doc flipped."];
+  const ids = flippedIds(flips);
+  const rows = ids.slice(0, FLIPS_IN_FULL).flatMap((id) =>
+    flipRows(
+      id,
+      flips.filter(({ doc_id }) => doc_id === id),
+    ),
+  );
+  const others = ids.slice(FLIPS_IN_FULL);
+  const listed = others.slice(0, IDS_LISTED).join(", ");
+  const rest = others.length > IDS_LISTED ? ` and ${count(others.length - IDS_LISTED)} more` : "";
+  return [
+    `${counted(ids.length, "doc")} flipped:`,
+    markdownTable(["Doc", "Filter", "Baseline", "Fused"], rows),
+    ...(others.length > 0 ? [`Also flipped: ${listed}${rest}.`] : []),
+  ];
+}
+
+/** One row per doc, or one per filter where these found different answers. */
+function flipRows(id: number, flips: readonly FlippedDoc[]): string[][] {
+  const filters = new Map<string, string[]>();
+  for (const { filter, baseline, fused } of flips) {
+    const cells = `${marked(baseline)} | ${marked(fused)}`;
+    filters.set(cells, [...(filters.get(cells) ?? []), codeCell(filter)]);
+  }
+  return [...filters].map(([cells, names]) => [String(id), names.join(", "), cells]);
+}
+
+function marked({ extracted, exact_match }: MarkedAnswer): string {
+  return `${extracted === null ? "no answer" : codeCell(extracted, 40)}, ${exact_match === 1 ? "right" : "wrong"}`;
+}
+
+function routing({ variants, parity, logprobs }: Comparison): string[] {
+  if (variants.length < 2) return [];
+  const heading = "## Routing";
+  const after =
+    logprobs.kind === "judged"
+      ? [logprobSentence(logprobs)]
+      : [`Log-probabilities were not judged: ${prose(logprobs.reason)}.`];
+  if (parity.kind === "not judged") return [heading, `Not judged: ${prose(parity.reason)}.`, ...after];
+  const broken =
+    parity.invariants.firstBroken === null ? [] : [`First broken: ${prose(parity.invariants.firstBroken)}.`];
+  return [
+    heading,
+    routingSentences(parity)
+      .concat(broken, after)
+      .map((sentence) => `- ${sentence}`)
+      .join("\n"),
+    ...layerTable(parity.routing.layers),
+  ];
+}
+
+/** The layers one by one, where any differs. */
+function layerTable(layers: readonly LayerParity[]): string[] {
+  const differing = layers.filter(
+    ({ idsMismatched, weights }) => idsMismatched > 0 || weights.max > 0 || weights.notFinite > 0,
+  );
+  if (differing.length === 0) return [];
+  const shown = layers.length > LAYERS_LISTED ? differing.slice(0, LAYERS_LISTED) : layers;
+  const rows = shown.map(({ layer, tokensMismatched, idsMismatched, tokensReordered, weights }) => [
+    String(layer),
+    count(tokensMismatched),
+    count(idsMismatched),
+    count(tokensReordered),
+    weights.count === 0 ? "-" : size(weights.max),
+    weights.count === 0 ? "-" : size(weights.sum / weights.count),
+  ]);
+  const table = markdownTable(
+    [
+      "Layer",
+      "Tokens with other experts",
+      "Ids that differ",
+      "Tokens in another order (allowed)",
+      "Largest weight Δ",
+      "Mean weight Δ",
+    ],
+    rows,
+  );
+  if (shown.length === layers.length) return [table];
+  const others = layers.length - shown.length;
+  return [table, `Of the other ${counted(others, "layer")}, ${count(differing.length - shown.length)} differ too.`];
+}
+
+function work({ variants }: Comparison): string[] {
+  const rows = variants.map((variant) => {
+    const { name, counts, truncated, promptTokens, generatedTokens, seconds } = variant;
+    const rate = rates(variant);
+    const numbers = [counts.total, counts.scored, counts.unanswered, counts.failed, counts.skipped, truncated].map(
+      count,
+    );
+    const tokens = [`${count(promptTokens)} (${rate.prompt}/s)`, `${count(generatedTokens)} (${rate.generated}/s)`];
+    return [prose(name), ...numbers, duration(seconds), ...tokens];
+  });
+  const failures = variants.flatMap(({ name, counts, failures: listed }) => {
+    if (counts.failed === 0) return [];
+    const shown = listed
+      .slice(0, FAILURES_LISTED)
+      .map(({ doc_id, reason }) => `doc ${doc_id} ${codeSpan(reason, 120)}`);
+    const rest = counts.failed > shown.length ? `, and ${count(counts.failed - shown.length)} more` : "";
+    return [`Failed in ${prose(name)}: ${shown.join(", ")}${rest}.`];
+  });
+  return [
+    "## Docs and time",
+    markdownTable(
+      [
+        "Variant",
+        "Docs",
+        "Scored",
+        "Unanswered",
+        "Failed",
+        "Skipped",
+        "Cut at max_tokens",
+        "Time",
+        "Prompt tokens",
+        "Generated tokens",
+      ],
+      rows,
+    ),
+    ...failures,
+    `Unanswered docs count as wrong. Time is the wall clock of one run${variants.length > 1 ? " each" : ""}: an observation, not a benchmark.`,
+  ];
+}
+
+function provenance(comparison: Comparison): string[] {
+  const { fusecheck, created, task, engine, environment, settings, command, notJudged } = comparison;
+  const lines = [
+    `- Again: ${codeSpan(command, 1000)}`,
+    `- Task: ${prose(task.name)} version ${task.version}; ${prose(task.provenance)}`,
+    `- Engine: ${pairs(engine)}`,
+    `- Settings: ${pairs(settings)}`,
+    `- Machine: ${pairs(environment)}`,
+    `- fusecheck ${prose(fusecheck)}, ${prose(created)}`,
+    ...(notJudged.length > 0 ? [`- Not judged: ${notJudged.map((text) => prose(text)).join("; ")}`] : []),
+  ];
+  return ["## What was run", lines.join("\n")];
+}
+
+/** `name value, name value`; nested objects as JSON. */
+function pairs(object: JsonObject): string {
+  return Object.entries(object)
+    .map(
+      ([name, value]) => `${prose(name)} ${codeSpan(typeof value === "string" ? value : JSON.stringify(value), 200)}`,
+    )
+    .join(", ");
+}
+
+function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}

@@ -1,0 +1,131 @@
+/**
+ * Routing captures while they are made: an append-only file that survives a kill, turned into a capture file
+ * (safetensors, laid out as docs/captures.md says) at the end without ever being in memory as a whole.
+ */
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import { createSafetensorsWriter } from "../engine/safetensors-writer.ts";
+import type { TensorSpec } from "../engine/safetensors-writer.ts";
+import type { RoutingCapture } from "../engine/requests.ts";
+
+/** One doc's place in the store. */
+export interface StoredCapture {
+  readonly docId: number;
+  readonly nTokens: number;
+}
+
+export interface CaptureShape {
+  readonly layers: readonly number[];
+  /** K */
+  readonly nExpertsAct: number;
+  /** E */
+  readonly nExpertsTot: number;
+}
+
+/** Bytes of one doc's record: input ids (int32), then topk ids (uint16) and weights (float32), layer-major. */
+function recordBytes({ layers, nExpertsAct }: CaptureShape, nTokens: number): number {
+  const entries = layers.length * nTokens * nExpertsAct;
+  return nTokens * 4 + entries * 2 + entries * 4;
+}
+
+export class CaptureStore {
+  readonly #path: string;
+  readonly #fd: number;
+  #size: number;
+
+  private constructor(path: string, fd: number, size: number) {
+    this.#path = path;
+    this.#fd = fd;
+    this.#size = size;
+  }
+
+  /** Opens the store with what `kept` says it must hold, in that order; anything after that was cut off in mid-write. */
+  static open(path: string, shape: CaptureShape | undefined, kept: readonly StoredCapture[]): CaptureStore {
+    const size = shape === undefined ? 0 : kept.reduce((n, { nTokens }) => n + recordBytes(shape, nTokens), 0);
+    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT);
+    if (fstatSync(fd).size < size) {
+      closeSync(fd);
+      throw new Error(`${path} is shorter than the run's own record says; delete the run folder's parity.jsonl to score again`);
+    }
+    ftruncateSync(fd, size);
+    return new CaptureStore(path, fd, size);
+  }
+
+  append(inputIds: readonly number[], capture: RoutingCapture): void {
+    for (const array of [Int32Array.from(inputIds), capture.topkIds, capture.topkWeights]) {
+      const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+      for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#size + done);
+      this.#size += bytes.length;
+    }
+  }
+
+  /** Writes the capture file. */
+  writeCaptureFile(
+    path: string,
+    shape: CaptureShape,
+    docs: readonly StoredCapture[],
+    metadata: Readonly<Record<string, string>>,
+  ): void {
+    const writer = createSafetensorsWriter(path, tensorSpecs(shape, docs), {
+      ...metadata,
+      n_expts_tot: String(shape.nExpertsTot),
+      n_expts_act: String(shape.nExpertsAct),
+      moe_layers: shape.layers.join(","),
+    });
+    try {
+      const narrow = shape.nExpertsTot <= 256;
+      let record = 0;
+      for (const { docId, nTokens } of docs) {
+        const perLayer = nTokens * shape.nExpertsAct;
+        const idsAt = record + nTokens * 4;
+        const weightsAt = idsAt + shape.layers.length * perLayer * 2;
+        writer.write("input_ids", new Int32Array(this.#read(record, nTokens * 4)));
+        writer.write("doc_index", new Int32Array(nTokens).fill(docId));
+        writer.write("position", Int32Array.from({ length: nTokens }, (_, position) => position));
+        for (const [index, layer] of shape.layers.entries()) {
+          const ids = new Uint16Array(this.#read(idsAt + index * perLayer * 2, perLayer * 2));
+          writer.write(`layers.${layer}.topk_ids`, narrow ? Uint8Array.from(ids) : ids);
+          const weights = new Float32Array(this.#read(weightsAt + index * perLayer * 4, perLayer * 4));
+          writer.write(`layers.${layer}.topk_weights`, weights);
+        }
+        record += recordBytes(shape, nTokens);
+      }
+      writer.close();
+    } catch (error) {
+      writer.abort();
+      throw error;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  /** Closes the store and deletes its file: the capture file has taken its place. */
+  remove(): void {
+    this.close();
+    unlinkSync(this.#path);
+  }
+
+  #read(position: number, length: number): ArrayBuffer {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const read = readSync(this.#fd, bytes, done, length - done, position + done);
+      if (read === 0) throw new Error(`${this.#path} ended early`);
+      done += read;
+    }
+    return bytes.buffer;
+  }
+}
+
+function tensorSpecs({ layers, nExpertsAct, nExpertsTot }: CaptureShape, docs: readonly StoredCapture[]): TensorSpec[] {
+  const tokens = docs.reduce((n, { nTokens }) => n + nTokens, 0);
+  return [
+    { name: "input_ids", dtype: "I32", shape: [tokens] },
+    { name: "doc_index", dtype: "I32", shape: [tokens] },
+    { name: "position", dtype: "I32", shape: [tokens] },
+    ...layers.flatMap((layer): TensorSpec[] => [
+      { name: `layers.${layer}.topk_ids`, dtype: nExpertsTot <= 256 ? "U8" : "U16", shape: [tokens, nExpertsAct] },
+      { name: `layers.${layer}.topk_weights`, dtype: "F32", shape: [tokens, nExpertsAct] },
+    ]),
+  ];
+}

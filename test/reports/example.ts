@@ -1,0 +1,155 @@
+/** A comparison with the size and the numbers of a real run, for the tests of what is rendered. */
+import { exactMatch } from "../../metrics/exact-match.ts";
+import { pairedDifference } from "../../metrics/paired.ts";
+import type { Comparison, FlippedDoc, MarkedAnswer, PairedByFilter, VariantSummary } from "../../reports/comparison.ts";
+import { tableInput } from "../../reports/lm-eval-results.ts";
+
+const DOCS = 200;
+
+/** Scores of both variants: right in both, only in the baseline, only fused, wrong in both. */
+function scores(counts: readonly number[]): { baseline: (0 | 1)[]; fused: (0 | 1)[] } {
+  const cells: readonly (readonly [0 | 1, 0 | 1])[] = [
+    [1, 1],
+    [1, 0],
+    [0, 1],
+    [0, 0],
+  ];
+  const pairs = cells.flatMap((cell, index) => Array.from({ length: counts[index]! }, () => cell));
+  return { baseline: pairs.map(([score]) => score), fused: pairs.map(([, score]) => score) };
+}
+
+interface Scores {
+  readonly strict: ReturnType<typeof scores>;
+  readonly flexible: ReturnType<typeof scores>;
+}
+
+function variant({ strict, flexible }: Scores, name: "baseline" | "fused", seconds: number): VariantSummary {
+  return {
+    name,
+    table: tableInput({
+      task: "gsm_synth",
+      version: 1,
+      numFewshot: 3,
+      effectiveDocs: DOCS,
+      scores: [
+        { filter: "strict-match", summary: exactMatch(strict[name]) },
+        { filter: "flexible-extract", summary: exactMatch(flexible[name]) },
+      ],
+    }),
+    counts: { total: DOCS, scored: 198, unanswered: 2, failed: 0, skipped: 0 },
+    truncated: 1,
+    promptTokens: 98_412,
+    generatedTokens: 14_077,
+    seconds,
+    failures: [],
+  };
+}
+
+function paired({ strict, flexible }: Scores): PairedByFilter[] {
+  return [
+    { filter: "strict-match", ...pairedDifference(strict.baseline, strict.fused) },
+    { filter: "flexible-extract", ...pairedDifference(flexible.baseline, flexible.fused) },
+  ];
+}
+
+const flipped: Scores = { strict: scores([168, 2, 1, 29]), flexible: scores([171, 2, 1, 26]) };
+const same: Scores = { strict: scores([170, 0, 0, 30]), flexible: scores([173, 0, 0, 27]) };
+
+/** A flip under both filters, which found the same answers. */
+function flip(doc_id: number, baseline: MarkedAnswer, fused: MarkedAnswer): FlippedDoc[] {
+  return ["strict-match", "flexible-extract"].map((filter) => ({ doc_id, filter, baseline, fused }));
+}
+
+/** Parity is broken and three docs flipped. */
+export const broken: Comparison = {
+  schema: 1,
+  fusecheck: "0.1.0",
+  created: "2026-11-24T15:40:02.113Z",
+  task: { name: "gsm_synth", version: 1, docs: 1000, provenance: "generated, seed 1234" },
+  engine: { name: "embedded", model: "abacus-8m", model_sha256: "3f1c9a52e7d0", dtype: "float32" },
+  environment: {
+    node: "v20.20.2",
+    platform: "linux x64",
+    cpu: "AMD EPYC 9354",
+    cores: 2,
+    git_commit: "b3e5288",
+    git_dirty: false,
+  },
+  settings: { limit: DOCS, num_fewshot: 3, seed: 1234, max_tokens: 256, temperature: 0 },
+  command: "fusecheck eval --task gsm_synth --fused --limit 200",
+  variants: [variant(flipped, "baseline", 31.24), variant(flipped, "fused", 29.07)],
+  paired: paired(flipped),
+  flips: [
+    ...flip(17, { extracted: "18", exact_match: 1 }, { extracted: "24", exact_match: 0 }),
+    ...flip(41, { extracted: "1,280", exact_match: 0 }, { extracted: "1,296", exact_match: 1 }),
+    ...flip(93, { extracted: "94", exact_match: 1 }, { extracted: null, exact_match: 0 }),
+  ],
+  parity: {
+    kind: "judged",
+    routing: {
+      docs: DOCS,
+      tokens: 112_489,
+      tokensAffected: 3,
+      layers: [1, 2, 3, 4, 5].map((layer) => ({
+        layer,
+        tokens: 112_489,
+        entries: 449_956,
+        tokensMismatched: layer === 4 ? 3 : 0,
+        idsMismatched: layer === 4 ? 3 : 0,
+        tokensReordered: layer * 2,
+        weights: {
+          count: layer === 4 ? 449_953 : 449_956,
+          sum: layer * 0.0021,
+          max: layer * 5.9604644775390625e-8,
+          notFinite: 0,
+        },
+      })),
+      firstDivergence: { doc_id: 17, position: 402, layer: 4 },
+    },
+    invariants: { checked: 8_412, broken: 0, firstBroken: null },
+  },
+  logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0.0214, max: 0.000117, notFinite: 0 },
+  verdict: {
+    held: false,
+    reasons: [
+      "routing parity: 3 of 112,489 tokens went to other experts",
+      "answers: strict-match -0.50 points, 95 % interval -2.20 to +1.20: no loss shown",
+    ],
+  },
+  notJudged: ["layer outputs", "speed beyond one run each"],
+};
+
+/** What the default command finds when nothing is wrong. */
+export const held: Comparison = {
+  ...broken,
+  variants: [variant(same, "baseline", 31.24), variant(same, "fused", 29.07)],
+  paired: paired(same),
+  flips: [],
+  parity: {
+    kind: "judged",
+    routing: {
+      docs: DOCS,
+      tokens: 112_489,
+      tokensAffected: 0,
+      layers: [1, 2, 3, 4, 5].map((layer) => ({
+        layer,
+        tokens: 112_489,
+        entries: 449_956,
+        tokensMismatched: 0,
+        idsMismatched: 0,
+        tokensReordered: 0,
+        weights: { count: 449_956, sum: 0, max: 0, notFinite: 0 },
+      })),
+      firstDivergence: null,
+    },
+    invariants: { checked: 8_412, broken: 0, firstBroken: null },
+  },
+  logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0, max: 0, notFinite: 0 },
+  verdict: {
+    held: true,
+    reasons: [
+      "routing parity: 112,489 tokens went to the same experts with the same weights in 5 MoE layers",
+      "answers: no doc of 200 flipped under any filter",
+    ],
+  },
+};
