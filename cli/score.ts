@@ -2,6 +2,7 @@ import type { Command } from "./command.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
 import { integerFlag, textFlag } from "./flags.ts";
+import { writeLines } from "./write-lines.ts";
 
 /** `fusecheck score`: marks completions that exist already. */
 export const scoreCommand: Command = defineCommand({
@@ -49,7 +50,7 @@ export const scoreCommand: Command = defineCommand({
     const scores = filters.map(({ filter, scores: marks }) => ({ filter, summary: exactMatch(marks) }));
     const input = tableInput({ task: task.name, version: task.version, scores, numFewshot, effectiveDocs: total });
     // lm-eval prints its table, which ends in a newline, with one more.
-    process.stdout.write(`${makeTable(input)}\n`);
+    await writeLines([makeTable(input)]);
     return EXIT.held;
   },
 });

@@ -1,4 +1,5 @@
 /** A run from beginning to end: asks the variants, marks, compares, writes the run folder. */
+import { setMaxListeners } from "node:events";
 import packageJson from "../package.json" with { type: "json" };
 import { throughputNote } from "./not-judged.ts";
 import type { Comparison } from "../reports/comparison.ts";
@@ -54,6 +55,8 @@ export class InterruptedError extends Error {
 /** A run with one of its docs failed is written out all the same; `counts.failed` says so. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { task, data, output, signal } = options;
+  // Every doc in flight listens to it, which is many but bounded: no sign of a leak.
+  setMaxListeners(0, signal);
   const settings = resolveSettings(task, data.total, options.settings);
   const engine = await describeEmbedded(settings.modelDir);
   const { provenance } = data;

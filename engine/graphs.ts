@@ -10,16 +10,16 @@ import type { Checkpoint } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 import { GraphBuilder } from "./onnx/graph.ts";
 import type { Value } from "./onnx/graph.ts";
+import { rotaryTables } from "./rotary.ts";
 
-/** x [T, H], cos and sin [T, 1, R/2] -> q [T, heads, D], k and v [T, KV heads, D], normalised and rotated. */
+/** x [T, H] and positions [1, T] -> q [T, heads*D], k and v [T, KV heads*D], normalised per head and rotated. */
 export function attentionInputGraph(checkpoint: Checkpoint, layer: number): Uint8Array {
   const { config } = checkpoint;
-  const { hiddenSize: H, nHeads, nKvHeads, headDim: D, rotaryDim: R } = config;
+  const { hiddenSize: H, nHeads, nKvHeads, headDim: D } = config;
   const prefix = `model.layers.${layer}`;
   const graph = new GraphBuilder(`attention_input_${layer}`);
   const x = graph.input("x", ["T", H]);
-  const cos = graph.input("cos", ["T", 1, R / 2]);
-  const sin = graph.input("sin", ["T", 1, R / 2]);
+  const positions = graph.input("positions", [1, "T"], "int64");
 
   const parts = [
     ["q", nHeads],
@@ -30,47 +30,34 @@ export function attentionInputGraph(checkpoint: Checkpoint, layer: number): Uint
   const biases = config.attentionBias
     ? parts.map(([name, n]) => checkpoint.tensor(`${prefix}.self_attn.${name}_proj.bias`, [n * D]))
     : undefined;
-  const rows = (nHeads + 2 * nKvHeads) * D;
+  const sizes = parts.map(([, n]) => n * D);
   const h = rmsNorm(graph, x, checkpoint.tensor(`${prefix}.input_layernorm.weight`, [H]), config.rmsNormEps);
+  const rows = sizes.reduce((a, b) => a + b, 0);
   const projected = linear(graph, h, concat(weights), [rows, H], biases && concat(biases));
-  const heads = graph.node("Reshape", [projected, shapeConstant(graph, [0, -1, D])]);
-  const [qk, v] = split(graph, heads, [nHeads + nKvHeads, nKvHeads], 1) as [Value, Value];
+  const [q, k, v] = split(graph, projected, sizes, 1) as [Value, Value, Value];
 
-  const rotated = rotate(graph, config.qkNorm ? headNorm(graph, qk, checkpoint, layer) : qk, cos, sin, config);
-  const [q, k] = split(graph, rotated, [nHeads, nKvHeads], 1) as [Value, Value];
-  graph.output("q", q, ["T", nHeads, D]);
-  graph.output("k", k, ["T", nKvHeads, D]);
-  graph.output("v", v, ["T", nKvHeads, D]);
+  const rotary = rotaryTables(config);
+  const tables = (["cos", "sin"] as const).map((name) =>
+    graph.constant([config.contextLength, config.rotaryDim / 2], rotary[name]),
+  );
+  const finish = (value: Value, name: "q" | "k", heads: number): Value => {
+    const normalised = config.qkNorm
+      ? headNorm(graph, value, checkpoint.tensor(`${prefix}.self_attn.${name}_norm.weight`, [D]), heads, config)
+      : value;
+    const batched = graph.node("Reshape", [normalised, shapeConstant(graph, [1, -1, heads * D])]);
+    const attributes = { num_heads: heads, rotary_embedding_dim: config.rotaryDim };
+    return graph.contrib("RotaryEmbedding", [batched, positions, ...tables], attributes);
+  };
+  graph.output("q", finish(q, "q", nHeads), [1, "T", nHeads * D]);
+  graph.output("k", finish(k, "k", nKvHeads), [1, "T", nKvHeads * D]);
+  graph.output("v", v, ["T", nKvHeads * D]);
   return graph.build();
 }
 
-/** Root-mean-square norm of each head, with one weight vector for query heads and one for key heads. */
-function headNorm(graph: GraphBuilder, qk: Value, checkpoint: Checkpoint, layer: number): Value {
-  const { nHeads, nKvHeads, headDim: D, rmsNormEps } = checkpoint.config;
-  const prefix = `model.layers.${layer}.self_attn`;
-  const q = checkpoint.tensor(`${prefix}.q_norm.weight`, [D]);
-  const k = checkpoint.tensor(`${prefix}.k_norm.weight`, [D]);
-  const perHead = concat([...Array<Float32Array>(nHeads).fill(q), ...Array<Float32Array>(nKvHeads).fill(k)]);
-  const normalised = rmsNorm(graph, qk, new Float32Array(D).fill(1), rmsNormEps);
-  return graph.node("Mul", [normalised, graph.constant([nHeads + nKvHeads, D], perHead)]);
-}
-
-/** Rotary position embedding on the first `rotaryDim` dimensions, halves rotated against each other. */
-function rotate(graph: GraphBuilder, x: Value, cos: Value, sin: Value, config: ModelConfig): Value {
-  const half = config.rotaryDim / 2;
-  const rest = config.headDim - config.rotaryDim;
-  const sizes = rest > 0 ? [half, half, rest] : [half, half];
-  const [first, second, ...pass] = split(graph, x, sizes, 2) as [Value, Value, ...Value[]];
-  const mul = (a: Value, b: Value): Value => graph.node("Mul", [a, b]);
-  return graph.node(
-    "Concat",
-    [
-      graph.node("Sub", [mul(first, cos), mul(second, sin)]),
-      graph.node("Add", [mul(second, cos), mul(first, sin)]),
-      ...pass,
-    ],
-    { axis: 2 },
-  );
+/** Root-mean-square norm of each head by itself. */
+function headNorm(graph: GraphBuilder, x: Value, weight: Float32Array, heads: number, config: ModelConfig): Value {
+  const perHead = graph.node("Reshape", [x, shapeConstant(graph, [-1, heads, config.headDim])]);
+  return rmsNorm(graph, perHead, weight, config.rmsNormEps);
 }
 
 /**

@@ -15,8 +15,6 @@ import type { KvCache } from "./kv-cache.ts";
 import { combineRows, gatherRows } from "./moe-layer.ts";
 import type { RoutingData, RoutingImplementation, RoutingInput } from "./routing/routing-data.ts";
 import { selectExperts } from "./routing/select-experts.ts";
-import { RotaryTable } from "./rotary.ts";
-import type { RotaryRows } from "./rotary.ts";
 
 type Session = ort.InferenceSession;
 const { InferenceSession, Tensor } = ort;
@@ -44,7 +42,6 @@ const SESSION_OPTIONS: ort.InferenceSession.SessionOptions = {
 export class Model {
   readonly config: ModelConfig;
   readonly #embedding: Float32Array;
-  readonly #rotary: RotaryTable;
   readonly #layers: readonly Layer[];
   readonly #logits: Session;
   readonly #logprobs: Session;
@@ -64,7 +61,6 @@ export class Model {
     this.#routing = routing;
     this.#embedding = embedding;
     this.#layers = layers;
-    this.#rotary = new RotaryTable(config);
     this.#logits = sessions.logits;
     this.#logprobs = sessions.logprobs;
     this.#prefill = sessions.prefill;
@@ -106,8 +102,8 @@ export class Model {
   async extend(cache: KvCache, tokens: ArrayLike<number>, observe?: RoutingObserver): Promise<Float32Array> {
     const past = cache.length;
     const count = tokens.length;
-    const rotary = this.#rotary.range(past, count);
-    const x = await this.#throughLayers(tokens, rotary, observe, async (layer, q, k, v) => {
+    const positions = Array.from({ length: count }, (_, i) => past + i);
+    const x = await this.#throughLayers(tokens, positions, observe, async (layer, q, k, v) => {
       const context = await this.#prefillAttention(cache, layer, q, k, v, past, count);
       cache.write(layer, k, v, 0, count, past);
       return context;
@@ -122,8 +118,8 @@ export class Model {
    * @returns [sequences, H]
    */
   async step(caches: readonly KvCache[], tokens: ArrayLike<number>, observe?: RoutingObserver): Promise<Float32Array> {
-    const rotary = this.#rotary.rows(caches.map((cache) => cache.length));
-    const x = await this.#throughLayers(tokens, rotary, observe, async (layer, q, k, v) => {
+    const lengths = caches.map((cache) => cache.length);
+    const x = await this.#throughLayers(tokens, lengths, observe, async (layer, q, k, v) => {
       for (const [row, cache] of caches.entries()) cache.write(layer, k, v, row, row + 1, cache.length);
       return this.#decodeAttention(caches, layer, q);
     });
@@ -151,17 +147,16 @@ export class Model {
 
   async #throughLayers(
     tokens: ArrayLike<number>,
-    rotary: RotaryRows,
+    positions: readonly number[],
     observe: RoutingObserver | undefined,
     attend: (layer: number, q: Float32Array, k: Float32Array, v: Float32Array) => Promise<Float32Array>,
   ): Promise<Float32Array> {
-    const { rotaryDim, nHeads, headDim } = this.config;
+    const { nHeads, headDim } = this.config;
     const n = tokens.length;
-    const cos = new Tensor("float32", rotary.cos, [n, 1, rotaryDim / 2]);
-    const sin = new Tensor("float32", rotary.sin, [n, 1, rotaryDim / 2]);
+    const positionIds = new Tensor("int64", BigInt64Array.from(positions, BigInt), [1, n]);
     let x = this.#embed(tokens);
     for (const [index, layer] of this.#layers.entries()) {
-      const projected = await layer.attentionInput.run({ x: this.#rows(x), cos, sin });
+      const projected = await layer.attentionInput.run({ x: this.#rows(x), positions: positionIds });
       const attended = await attend(index, output(projected, "q"), output(projected, "k"), output(projected, "v"));
       const context = new Tensor("float32", attended, [n, nHeads * headDim]);
       const attentionOutput = await layer.attentionOutput.run({ context, x: this.#rows(x) });

@@ -42,8 +42,15 @@ export interface Header {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
 }
 
-/** The format's own limit on the header's length, in bytes; it bounds the memory and time that a hostile file can cost. */
-export const MAX_HEADER_BYTES = 100_000_000;
+/**
+ * The longest header that is read, in bytes. It bounds the memory and time that a hostile file can cost (some 300 MB and
+ * a second or two). The format allows 100,000,000, but 16 MiB already describe 150,000 tensors, several times those of
+ * the largest checkpoints' files.
+ */
+export const MAX_HEADER_BYTES: number = 16 * 2 ** 20;
+
+/** Dimensions that a shape may have; as many as NumPy allows. */
+const MAX_RANK = 64;
 
 /** Bytes before the header: its length as an unsigned 64-bit integer. */
 export const PREFIX_BYTES = 8;
@@ -55,7 +62,7 @@ export function parseHeaderLength(path: string, prefix: Uint8Array, fileBytes: n
   }
   const length = new DataView(prefix.buffer, prefix.byteOffset, PREFIX_BYTES).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES)) {
-    throw refuse(path, `its header claims ${length} bytes; the format allows ${MAX_HEADER_BYTES}`);
+    throw refuse(path, `its header claims ${length} bytes; at most ${MAX_HEADER_BYTES} are read`);
   }
   const bytes = Number(length);
   if (PREFIX_BYTES + bytes > fileBytes) {
@@ -71,6 +78,8 @@ export function parseHeaderLength(path: string, prefix: Uint8Array, fileBytes: n
  */
 export function parseHeader(path: string, bytes: Uint8Array, fileBytes: number): Header {
   const text = decode(path, bytes);
+  const written = scanJson(text);
+  if (written.depth > MAX_DEPTH) throw refuse(path, `its header is nested more than ${MAX_DEPTH} levels deep`);
   const header = parseJson(path, text);
   const dataStart = PREFIX_BYTES + bytes.length;
   const dataBytes = fileBytes - dataStart;
@@ -85,7 +94,7 @@ export function parseHeader(path: string, bytes: Uint8Array, fileBytes: number):
     else tensors.set(name, parseEntry(path, name, entry, dataStart, dataBytes));
   }
   // JSON.parse keeps the last of two equal keys and forgets the other: only the text shows that there were more.
-  if (countKeys(text) !== keys) throw refuse(path, "its header repeats a key");
+  if (written.keys !== keys) throw refuse(path, "its header repeats a key");
   checkCoverage(path, tensors, dataStart, fileBytes);
   return { metadata, tensors };
 }
@@ -135,7 +144,9 @@ function parseEntry(
   if (typeof dtype !== "string" || !isDtype(dtype)) {
     throw fail(`unknown dtype ${quote(dtype)}; known are ${Object.keys(DTYPE_BYTES).join(", ")}`);
   }
-  if (!isCounts(shape)) throw fail("its shape is not a list of non-negative integers below 2^53");
+  if (!isCounts(shape) || shape.length > MAX_RANK) {
+    throw fail(`its shape is not a list of at most ${MAX_RANK} non-negative integers below 2^53`);
+  }
   if (!isCounts(offsets) || offsets.length !== 2) {
     throw fail("its data_offsets are not two non-negative integers below 2^53");
   }
@@ -169,9 +180,15 @@ function checkCoverage(path: string, tensors: ReadonlyMap<string, TensorInfo>, s
   }
 }
 
-/** The number of keys as written, whatever their depth: colons outside of strings, in text that is known to be JSON. */
-function countKeys(text: string): number {
-  let count = 0;
+/** The header, a tensor's entry, and its shape or offsets. */
+const MAX_DEPTH = 3;
+
+/**
+ * What only the text shows: how many keys were written (colons outside of strings) and how deep it is nested. Right for
+ * JSON; for anything else it does not matter, as parsing will refuse it.
+ */
+function scanJson(text: string): { readonly keys: number; readonly depth: number } {
+  let [keys, level, depth] = [0, 0, 0];
   let inString = false;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
@@ -179,9 +196,11 @@ function countKeys(text: string): number {
       if (code === 0x5c /* \ */) i++;
       else if (code === 0x22 /* " */) inString = false;
     } else if (code === 0x22) inString = true;
-    else if (code === 0x3a /* : */) count++;
+    else if (code === 0x3a /* : */) keys++;
+    else if (code === 0x5b /* [ */ || code === 0x7b /* { */) depth = Math.max(depth, ++level);
+    else if (code === 0x5d /* ] */ || code === 0x7d /* } */) level--;
   }
-  return count;
+  return { keys, depth };
 }
 
 /** The number of elements of a shape; 1 for a scalar (`[]`). Infinity or beyond 2^53 never equals a real byte count. */

@@ -23,7 +23,11 @@ export function loadTokenizer(dir: string): Tokenizer {
   const tokenizer = new PreTrainedTokenizer(readJson(path, false), config);
   return {
     encode: (text) => tokenizer.encode(text, { add_special_tokens: false }),
-    decode: (ids) => tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+    decode: (ids) =>
+      // The library refuses an empty list.
+      ids.length === 0
+        ? ""
+        : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     encodeChat(messages) {
       if (!tokenizer.chat_template) throw new UserError(`${dir}: this model has no chat template; leave out --chat`);
       const text = tokenizer.apply_chat_template([...messages], { tokenize: false, add_generation_prompt: true });

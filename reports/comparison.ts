@@ -1,4 +1,4 @@
-/** What a run found: written as `comparison.json`, rendered as `report.md` and on the terminal. Plain JSON throughout. */
+/** What a run found: written as `comparison.json` (by `jsonFileText`), rendered as `report.md` and on the terminal. Plain JSON throughout. */
 import type { LogprobDifference } from "../metrics/logprob-difference.ts";
 import type { PairedDifference } from "../metrics/paired.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";

@@ -37,7 +37,11 @@ export function errorCode(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
-/** Names of the temporary files of `writeFileAtomic`. */
+/** A new name beside `path`, of the kind that `removeTemporaryFiles` removes. */
+export function temporaryName(path: string): string {
+  return `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+}
+
 const TEMPORARY = /\.\d+-[0-9a-f]{8}\.tmp$/;
 
 /** Text is gathered to pieces of this many UTF-16 units before it is written: few system calls, little memory. */
@@ -52,7 +56,7 @@ export async function writeFileAtomic(
   path: string,
   text: string | Iterable<string> | AsyncIterable<string>,
 ): Promise<void> {
-  const temporary = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+  const temporary = temporaryName(path);
   try {
     const file = await open(temporary, "wx");
     try {
@@ -90,13 +94,17 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Removes, in a folder and the folders directly in it, what `writeFileAtomic` left when its process was killed. */
+/** Removes, in a folder and the folders directly in it, the files of a temporary name, left by a process that was killed. */
 export async function removeTemporaryFiles(folder: string): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const inner = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
-  for (const place of [folder, ...inner]) {
-    for (const name of await readdir(place)) {
-      if (TEMPORARY.test(name)) await unlink(join(place, name));
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    const inner = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
+    for (const place of [folder, ...inner]) {
+      for (const name of await readdir(place)) {
+        if (TEMPORARY.test(name)) await unlink(join(place, name));
+      }
     }
+  } catch (error) {
+    throw fileProblem(error, folder, "cannot clear temporary files from");
   }
 }

@@ -1,7 +1,7 @@
 import { link, open, readFile, rename, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { UserError } from "../errors.ts";
-import { errorCode, fileProblem } from "./files.ts";
+import { errorCode, fileProblem, temporaryName } from "./files.ts";
 
 interface Owner {
   readonly pid: number;
@@ -46,7 +46,7 @@ export async function lockFolder(path: string): Promise<FolderLock> {
 
 /** Creates the file with its content in one step (a link to a file that is written already): nobody sees it half-written. */
 async function createWhole(path: string, text: string): Promise<boolean> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = temporaryName(path);
   try {
     const file = await open(temporary, "w");
     try {
@@ -57,7 +57,8 @@ async function createWhole(path: string, text: string): Promise<boolean> {
     await link(temporary, path);
     return true;
   } catch (error) {
-    if (errorCode(error) === "EEXIST") return false;
+    // ENOENT: the process that holds the lock cleared the temporary file away.
+    if (errorCode(error) === "EEXIST" || errorCode(error) === "ENOENT") return false;
     throw fileProblem(error, path, "cannot write");
   } finally {
     await unlink(temporary).catch(() => {});
@@ -66,7 +67,7 @@ async function createWhole(path: string, text: string): Promise<boolean> {
 
 /** Removes a dead owner's lock; if another process was quicker and the lock is its own by now, puts that one back. */
 async function takeAway(path: string, stale: string): Promise<void> {
-  const aside = `${path}.${process.pid}.stale`;
+  const aside = temporaryName(path);
   try {
     await rename(path, aside);
   } catch (error) {

@@ -35,7 +35,7 @@ export async function openJournal(path: string): Promise<Journal> {
     try {
       const index = new Map<number, Entry>();
       const size = await readIndex(file, path, index);
-      await file.truncate(size);
+      if (size < (await file.stat()).size) await file.truncate(size);
       return new Journal(path, file, index, size);
     } catch (error) {
       await file.close();

@@ -15,6 +15,24 @@ export function canonicalJson(value: JsonValue): string {
   return `{${members.join(",")}}`;
 }
 
+/**
+ * A file's JSON text: two spaces of indent, a newline at the end.
+ *
+ * @throws RangeError on NaN and infinities, which `JSON.stringify` would silently turn into null.
+ */
+export function jsonFileText(value: object): string {
+  const text = JSON.stringify(
+    value,
+    (key, member: unknown) => {
+      if (typeof member === "number" && !Number.isFinite(member))
+        throw new RangeError(`${key} is ${member}: JSON cannot hold it`);
+      return member;
+    },
+    2,
+  );
+  return `${text}\n`;
+}
+
 /** `Array.isArray` does not narrow a readonly array out of a union. */
 export function isJsonArray(value: JsonValue): value is readonly JsonValue[] {
   return Array.isArray(value);

@@ -183,7 +183,7 @@ function work({ variants }: Comparison): string[] {
       rows,
     ),
     ...failures,
-    `Unanswered docs count as wrong. Time is the wall clock of one run${variants.length > 1 ? " each" : ""}: an observation, not a benchmark.`,
+    `Unanswered docs count as wrong. Time is the wall clock of one run${variants.length > 1 ? " each" : ""}, rates are over it: an observation, not a benchmark.`,
   ];
 }
 

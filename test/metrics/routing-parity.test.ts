@@ -89,14 +89,15 @@ describe("compareRouting", () => {
   });
 });
 
+const parityOf = ({ docId, ids, fusedIds }: { docId: number; ids: number[]; fusedIds: number[] }): RoutingParity =>
+  compareRouting({ ...base, docId, baseline: { ids }, fused: { ids: fusedIds } });
+
 describe("mergeRouting", () => {
   const doc = fc.record({
     docId: fc.nat(50),
     ids: fc.array(fc.nat(3), { minLength: 12, maxLength: 12 }),
     fusedIds: fc.array(fc.nat(3), { minLength: 12, maxLength: 12 }),
   });
-  const parityOf = ({ docId, ids, fusedIds }: { docId: number; ids: number[]; fusedIds: number[] }): RoutingParity =>
-    compareRouting({ ...base, docId, baseline: { ids }, fused: { ids: fusedIds } });
 
   test("any grouping and order of docs gives the same result, also through JSON", () => {
     fc.assert(

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Comparison } from "../../reports/comparison.ts";
 import { renderConsole } from "../../reports/console.ts";
+import { jsonFileText } from "../../reports/json.ts";
 import { renderReport } from "../../reports/markdown.ts";
 import { broken as example, held } from "./example.ts";
 
@@ -97,6 +98,12 @@ describe("renderReport", () => {
       }),
     );
   });
+});
+
+test("the comparison's file reads back as it was; NaN cannot get into it", () => {
+  expect(JSON.parse(jsonFileText(example))).toEqual(example);
+  const bad = { ...example, variants: [{ ...baseline, seconds: Number.NaN }] };
+  expect(() => jsonFileText(bad)).toThrow("seconds is NaN");
 });
 
 describe("renderConsole", () => {

@@ -55,10 +55,31 @@ const task = (values: Record<string, number | string>): LmEvalTableInput => ({
   higher_is_better: { t: { exact_match: true } },
 });
 
+/** The last column of a table of three tasks with these standard errors, without its header. */
+const stderrColumn = (errors: readonly (number | string)[]): string[] => {
+  const names = ["a", "b", "c"];
+  const results = names.map((name, index) => [
+    name,
+    { "exact_match,none": 1, "exact_match_stderr,none": errors[index]! },
+  ]);
+  const table = makeTable({ ...task({}), results: Object.fromEntries(results) as LmEvalTableInput["results"] });
+  return table
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((line) => line.split("|").at(-2)!);
+};
+
 describe("makeTable", () => {
   test("rounds exact binary ties to even, as Python does: 1/32 is 0.0312, not 0.0313", () => {
     const table = makeTable(task({ "exact_match,none": 1 / 32, "exact_match_stderr,none": 3 / 32 }));
     expect(table).toContain("|0.0312|±  |0.0938|");
+  });
+
+  // Printed by pytablewriter 1.2.1 from the strings that lm-eval hands to it.
+  test("in a column that also holds text, whole numbers lose their decimals, unless the text comes first", () => {
+    expect(stderrColumn([0, "N/A", 0.0302])).toEqual(["------", "     0", "   N/A", "0.0302"]);
+    expect(stderrColumn(["N/A", 0, 0.0302])).toEqual(["------", "   N/A", "0.0000", "0.0302"]);
   });
 
   test("lists group members under their group, and what is in no group last", () => {

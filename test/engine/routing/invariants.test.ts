@@ -180,6 +180,13 @@ describe("comparing two implementations", () => {
   });
   const firstToken = { topkIds: Int32Array.of(2, 0), topkWeights: Float32Array.of(0.7, 0.3), nTokens: 1 };
 
+  test("tokens that changed places are noticed even where all weights are equal", () => {
+    const even = { ...input, topkWeights: new Float32Array(6).fill(0.5) };
+    const fused = ROUTING.fused(even);
+    exchange(fused, 1, 4);
+    expect(found(compareRoutingData(ROUTING.reference(even), fused, 2))).toEqual(["multiset"]);
+  });
+
   test("a tolerance admits small differences and reports the largest", () => {
     const within = compareWithFault(changeOneWeight, { weightTolerance: 1e-3 });
     expect(found(within)).toEqual([]);
