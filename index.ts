@@ -1,1 +1,59 @@
-export {};
+/** The public library: tasks and their marking, the embedded engine and its routing, the comparison of two variants. */
+export { EngineError, UserError } from "./errors.ts";
+
+export {
+  buildPrompts,
+  exactMatch as exactMatchOne,
+  getTask,
+  majorityVote,
+  mark,
+  promptText,
+  scoreCompletions,
+  TASKS,
+} from "./tasks/index.ts";
+export type {
+  AnswerFilter,
+  DataSource,
+  Doc,
+  Generation,
+  Marked,
+  Message,
+  Prompt,
+  PromptedDoc,
+  PromptOptions,
+  Provenance,
+  Task,
+  TaskData,
+  TaskName,
+} from "./tasks/index.ts";
+export { evaluateMarks, synthProblem, synthProblems } from "./tasks/gsm-synth/index.ts";
+export type { SynthProblem } from "./tasks/gsm-synth/index.ts";
+
+export { EmbeddedEngine } from "./engine/embedded-engine.ts";
+export type { EmbeddedEngineOptions } from "./engine/embedded-engine.ts";
+export type {
+  Completion,
+  CompletionRequest,
+  InvariantCount,
+  RoutingCapture,
+  Score,
+  ScoreRequest,
+} from "./engine/requests.ts";
+export { expertHistogram, expertOffsets, fusedRoutingFromTopk, placeEntries } from "./engine/routing/fused.ts";
+export { routingFromTopk } from "./engine/routing/reference-chain.ts";
+export { selectExperts } from "./engine/routing/select-experts.ts";
+export { checkRoutingData } from "./engine/routing/invariants.ts";
+export { compareRoutingData } from "./engine/routing/compare-routing-data.ts";
+export { expertData } from "./engine/routing/expert-tiles.ts";
+export type { RoutingData, RoutingImplementation, RoutingInput, WeightArray } from "./engine/routing/routing-data.ts";
+export { openSafetensors } from "./engine/safetensors.ts";
+
+export { exactMatch } from "./metrics/exact-match.ts";
+export { pairedDifference } from "./metrics/paired.ts";
+export { compareRouting, mergeRouting } from "./metrics/routing-parity.ts";
+
+export { evaluate, InterruptedError } from "./comparison/evaluate.ts";
+export type { EvaluateOptions, Evaluation } from "./comparison/evaluate.ts";
+export type { EvaluateSettings } from "./comparison/settings.ts";
+export type { Comparison } from "./reports/comparison.ts";
+export { makeTable } from "./reports/table.ts";

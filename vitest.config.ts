@@ -1,11 +1,16 @@
 import { defineConfig } from "vitest/config";
+import type { ViteUserConfig } from "vitest/config";
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/live/**"],
     expect: { requireAssertions: true },
     setupFiles: ["test/setup.ts"],
-    testTimeout: 60_000,
+    // Many tests load the model or run the program; the machine may be slow and shared.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });
+
+export default config;

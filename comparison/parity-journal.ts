@@ -2,9 +2,9 @@
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import type { LogprobDifference } from "../metrics/logprob-difference.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
-import type { InvariantCount } from "../engine/requests.ts";
 import { fileProblem } from "../reports/files.ts";
 import type { CaptureShape } from "../runners/capture-store.ts";
+import type { InvariantCount } from "../runners/runner.ts";
 
 export interface ParityRow {
   readonly doc_id: number;

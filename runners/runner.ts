@@ -1,6 +1,8 @@
 /** What every runner offers, whatever engine stands behind it. */
 import type { InvariantCount, RoutingCapture } from "../engine/requests.ts";
 
+export type { InvariantCount } from "../engine/requests.ts";
+
 export interface Message {
   readonly role: "system" | "user" | "assistant";
   readonly content: string;
