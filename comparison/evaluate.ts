@@ -10,7 +10,7 @@ import type { JsonObject } from "../reports/json.ts";
 import { renderReport } from "../reports/markdown.ts";
 import { openRunFolder } from "../reports/run-folder.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
-import { describeEmbedded, openEmbeddedRunner } from "../runners/embedded.ts";
+import { describeEmbedded, engineVersions, openEmbeddedRunner } from "../runners/embedded.ts";
 import type { Runner } from "../runners/runner.ts";
 import { buildPrompts } from "../tasks/index.ts";
 import type { PromptedDoc, Task, TaskData } from "../tasks/index.ts";
@@ -67,10 +67,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     settings: decisiveSettings(task, provenance.files, settings, engine),
     task: { name: task.name, version: task.version, provenance: JSON.parse(JSON.stringify(provenance)) },
     engine: { ...engine },
-    environment: await describeEnvironment({
-      "@huggingface/transformers": packageJson.dependencies["@huggingface/transformers"],
-      "onnxruntime-node": packageJson.dependencies["onnxruntime-node"],
-    }),
+    environment: await describeEnvironment(engineVersions()),
   });
   try {
     const comparison = await new Run(options, settings, folder).finish();

@@ -72,7 +72,11 @@ export class EmbeddedEngine {
       for (const result of results) if (result.status === "fulfilled") void result.value.worker.terminate();
       throw failure.reason;
     }
-    return new EmbeddedEngine(config, tokenizer, results.map((result) => (result as PromiseFulfilledResult<LaneHandle>).value));
+    return new EmbeddedEngine(
+      config,
+      tokenizer,
+      results.map((result) => (result as PromiseFulfilledResult<LaneHandle>).value),
+    );
   }
 
   /**
@@ -162,7 +166,9 @@ function openLane(options: LaneOptions): Promise<LaneHandle> {
         take(message.id)?.reject(new EngineError(message.message));
     }
   });
-  worker.on("error", (cause) => failAll(new EngineError(`an engine thread failed: ${(cause as Error).message}`, { cause })));
+  worker.on("error", (cause) =>
+    failAll(new EngineError(`an engine thread failed: ${(cause as Error).message}`, { cause })),
+  );
   worker.on("exit", () => failAll(new EngineError("an engine thread ended before its work was done")));
   return promise;
 }

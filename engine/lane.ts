@@ -89,11 +89,15 @@ export class Lane {
   }
 
   complete(id: number, request: CompletionRequest): Promise<Completion> {
-    return new Promise((resolve, reject) => this.#enqueue({ kind: "complete", id, request, cancelled: false, resolve, reject }));
+    return new Promise((resolve, reject) =>
+      this.#enqueue({ kind: "complete", id, request, cancelled: false, resolve, reject }),
+    );
   }
 
   score(id: number, request: ScoreRequest): Promise<Score> {
-    return new Promise((resolve, reject) => this.#enqueue({ kind: "score", id, request, cancelled: false, resolve, reject }));
+    return new Promise((resolve, reject) =>
+      this.#enqueue({ kind: "score", id, request, cancelled: false, resolve, reject }),
+    );
   }
 
   /** Ends a request before its time; its promise rejects with an AbortedError. Unknown ids are ignored. */
@@ -236,7 +240,10 @@ export class Lane {
   /** A free slot whose cache holds as much of the prompt as any slot's does. */
   #claimSlot(prompt: readonly number[]): { slot: Slot; shared: number } {
     const prefixes = this.#slots.map((slot) => ({ slot, length: sharedPrefix(slot.prompt, prompt) }));
-    const best = prefixes.reduce((a, b) => (b.length > a.length ? b : a), { slot: undefined as Slot | undefined, length: 0 });
+    const best = prefixes.reduce((a, b) => (b.length > a.length ? b : a), {
+      slot: undefined as Slot | undefined,
+      length: 0,
+    });
     const shared = best.length >= MIN_SHARED_PREFIX ? best.length : 0;
     const own = best.slot !== undefined && !best.slot.busy && shared > 0 ? best.slot : undefined;
     const slot = own ?? this.#freeSlot();
@@ -252,7 +259,12 @@ export class Lane {
   #freeSlot(): Slot {
     const free = this.#slots.filter((slot) => !slot.busy);
     if (this.#slots.length < this.#maxSequences) {
-      const slot = { cache: new KvCache(this.#model.config, this.#model.config.contextLength), prompt: [], busy: false, lastUse: 0 };
+      const slot = {
+        cache: new KvCache(this.#model.config, this.#model.config.contextLength),
+        prompt: [],
+        busy: false,
+        lastUse: 0,
+      };
       this.#slots.push(slot);
       return slot;
     }

@@ -140,7 +140,11 @@ export class Model {
   }
 
   async close(): Promise<void> {
-    const perLayer = this.#layers.flatMap((l) => [l.attentionInput, l.attentionOutput, ...(l.experts ? [l.experts] : [])]);
+    const perLayer = this.#layers.flatMap((l) => [
+      l.attentionInput,
+      l.attentionOutput,
+      ...(l.experts ? [l.experts] : []),
+    ]);
     const shared = [this.#logits, this.#logprobs, this.#prefill, this.#prefillPast, ...this.#decode.values()];
     for (const session of [...perLayer, ...shared]) await session.release();
   }
@@ -160,9 +164,10 @@ export class Model {
       const attended = await attend(index, output(projected, "q"), output(projected, "k"), output(projected, "v"));
       const context = new Tensor("float32", attended, [n, nHeads * headDim]);
       const attentionOutput = await layer.attentionOutput.run({ context, x: this.#rows(x) });
-      x = layer.experts === undefined
-        ? output(attentionOutput, "y")
-        : await this.#experts(index, layer as Required<Layer>, attentionOutput, n, observe);
+      x =
+        layer.experts === undefined
+          ? output(attentionOutput, "y")
+          : await this.#experts(index, layer as Required<Layer>, attentionOutput, n, observe);
     }
     return x;
   }

@@ -10,7 +10,12 @@ import type { RoutingData } from "./routing/routing-data.ts";
  * @param hidden - [N, H]
  * @returns [NK, H]
  */
-export function gatherRows(hidden: Float32Array, routing: RoutingData, nExpertsAct: number, hiddenSize: number): Float32Array {
+export function gatherRows(
+  hidden: Float32Array,
+  routing: RoutingData,
+  nExpertsAct: number,
+  hiddenSize: number,
+): Float32Array {
   const { topkIndx } = routing;
   const rows = new Float32Array(topkIndx.length * hiddenSize);
   for (let j = 0; j < topkIndx.length; j++) {

@@ -8,6 +8,8 @@ import { EmbeddedEngine } from "../engine/embedded-engine.ts";
 import type { RoutingName } from "../engine/routing/routing.ts";
 import type { Runner, RunnerPrompt } from "./runner.ts";
 
+export { engineVersions } from "../engine/versions.ts";
+
 export interface EmbeddedRunnerOptions {
   readonly routing: RoutingName;
   /** A checkpoint folder. Default: the model that comes with fusecheck. */

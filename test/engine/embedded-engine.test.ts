@@ -63,7 +63,8 @@ describe("a completion", () => {
   });
 
   it("follows its seed at a temperature", async () => {
-    const ask = (seed: string): Promise<Completion> => engine.complete(request(QUESTIONS[2] as string, { temperature: 1.5, seed }));
+    const ask = (seed: string): Promise<Completion> =>
+      engine.complete(request(QUESTIONS[2] as string, { temperature: 1.5, seed }));
     const [a, again, b, c] = await Promise.all([ask("a"), ask("a"), ask("b"), ask("c")]);
     expect(content(again as Completion)).toEqual(content(a as Completion));
     expect(new Set([a, b, c].map((completion) => completion?.text)).size).toBeGreaterThan(1);
@@ -116,7 +117,8 @@ describe("scoring", () => {
     const [a, b] = [await reference.score({ tokens }), await engine.score({ tokens })];
     await reference.close();
     let largest = 0;
-    for (const [i, logprob] of a.logprobs.entries()) largest = Math.max(largest, Math.abs(logprob - (b.logprobs[i] as number)));
+    for (const [i, logprob] of a.logprobs.entries())
+      largest = Math.max(largest, Math.abs(logprob - (b.logprobs[i] as number)));
     expect(largest).toBeLessThan(1e-3);
     // The two sum a token's experts in different orders: equal bits would mean that one of them was not run.
     expect(largest).toBeGreaterThan(0);
@@ -147,7 +149,11 @@ describe("a checkpoint that cannot be used", () => {
     ["truncated weights", (d) => truncateSync(join(d, "model.safetensors"), 1_000_000), /model\.safetensors/],
     ["foreign weights", (d) => writeFileSync(join(d, "model.safetensors"), "GGUF and more"), /model\.safetensors/],
     ["another family", (d) => editConfig(d, (c) => (c["model_type"] = "llama")), /model_type is "llama"/],
-    ["shapes that do not fit", (d) => editConfig(d, (c) => (c["hidden_size"] = 128)), /shape \[.*\], but .*config\.json implies/],
+    [
+      "shapes that do not fit",
+      (d) => editConfig(d, (c) => (c["hidden_size"] = 128)),
+      /shape \[.*\], but .*config\.json implies/,
+    ],
     ["a hostile size", (d) => editConfig(d, (c) => (c["vocab_size"] = 2 ** 53)), /vocab_size must be/],
     ["no tokenizer", (d) => rmSync(join(d, "tokenizer.json")), /tokenizer\.json/],
   ];

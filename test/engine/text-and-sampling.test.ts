@@ -21,7 +21,8 @@ describe("growing text", () => {
         const edges = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)).toSorted((a, b) => a - b), bytes.length];
         const growing = new GrowingText(stops);
         let stopped = false;
-        for (let i = 1; i < edges.length && !stopped; i++) stopped = growing.push(bytes.subarray(edges[i - 1], edges[i]));
+        for (let i = 1; i < edges.length && !stopped; i++)
+          stopped = growing.push(bytes.subarray(edges[i - 1], edges[i]));
         const found = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
         expect(stopped).toBe(found.length > 0);
         if (!stopped) expect(growing.toString()).toBe(text);
@@ -54,7 +55,9 @@ describe("token bytes", () => {
   });
 
   it("of another kind of tokenizer are refused", () => {
-    expect(() => tokenBytes('{"model": {"type": "Unigram", "vocab": []}}', "t.json")).toThrow("t.json: the embedded engine needs");
+    expect(() => tokenBytes('{"model": {"type": "Unigram", "vocab": []}}', "t.json")).toThrow(
+      "t.json: the embedded engine needs",
+    );
     expect(() => tokenBytes("{", "t.json")).toThrow("t.json: not valid JSON");
   });
 });

@@ -19,17 +19,27 @@ interface GoldenRow {
   readonly continuation_ids: readonly number[];
   /** The smallest gap between the best and the second best logit on the way. */
   readonly smallest_margin: number;
+  /** Of the prompts with logits: the closest call of any router, and the token where it was made. */
+  readonly router_margin?: number;
+  readonly router_margin_position?: number;
 }
 
 const rows = readFileSync(new URL("completions.jsonl", FIXTURES), "utf8")
   .trimEnd()
   .split("\n")
   .map((line) => JSON.parse(line) as GoldenRow);
-const fixture = (name: string): ReturnType<typeof openSafetensors> => openSafetensors(fileURLToPath(new URL(name, FIXTURES)));
+const fixture = (name: string): ReturnType<typeof openSafetensors> =>
+  openSafetensors(fileURLToPath(new URL(name, FIXTURES)));
 
 /** docs/design: float32 logits differ by less than this. */
 const LOGIT_TOLERANCE = 1e-3;
 const WEIGHT_TOLERANCE = 1e-5;
+
+/**
+ * Biased scores are below 1.2, where float32 steps are 1.2e-7: two experts closer than a few steps may be chosen either way by
+ * two sound implementations, and the logits from that token on follow the choice.
+ */
+const NEAR_TIE = 5e-7;
 
 describe.each(["reference", "fused"] as const)("routing by the %s chain", (routing: RoutingName) => {
   let engine: EmbeddedEngine;
@@ -54,16 +64,22 @@ describe.each(["reference", "fused"] as const)("routing by the %s chain", (routi
     const prompts = rows.filter(({ name }) => golden.tensors.has(`${name}.logits`));
     expect(prompts.length).toBeGreaterThanOrEqual(8);
     const { vocabSize, hiddenSize, contextLength } = model.config;
-    for (const { name, ids } of prompts) {
+    let compared = 0;
+    for (const { name, ids, router_margin = 0, router_margin_position = 0 } of prompts) {
+      const sure = router_margin > NEAR_TIE ? ids.length : router_margin_position;
       const x = await model.extend(new KvCache(model.config, contextLength), ids);
       const expected = golden.readFloat32(`${name}.logits`);
       for (const [row, position] of golden.readInt32(`${name}.positions`).entries()) {
+        if (position >= sure) continue;
+        compared += 1;
         const logits = await model.logits(x.slice(position * hiddenSize, (position + 1) * hiddenSize));
         expect(largestDifference(logits, expected.subarray(row * vocabSize, (row + 1) * vocabSize)), name).toBeLessThan(
           LOGIT_TOLERANCE,
         );
       }
     }
+    // Five positions of each of eight prompts, without those after a near-tie.
+    expect(compared).toBeGreaterThanOrEqual(36);
     golden.close();
   });
 
@@ -104,7 +120,9 @@ describe.each(["reference", "fused"] as const)("routing by the %s chain", (routi
           const weights = Float32Array.from(order, (slot) => input.topkWeights[token * K + slot] as number);
           // One assertion a token would take longer than the forward pass.
           if (sorted.some((id, k) => id !== expectedIds[token * K + k])) {
-            expect(sorted, `${name}, layer ${layer}, token ${token}`).toEqual([...expectedIds.subarray(token * K, (token + 1) * K)]);
+            expect(sorted, `${name}, layer ${layer}, token ${token}`).toEqual([
+              ...expectedIds.subarray(token * K, (token + 1) * K),
+            ]);
           }
           const difference = largestDifference(weights, expectedWeights.subarray(token * K, (token + 1) * K));
           if (difference > WEIGHT_TOLERANCE) expect(difference, `${name}, layer ${layer}, token ${token}`).toBe(0);
