@@ -1,5 +1,6 @@
 /** Asks many docs of one runner, a limited number at a time. Never rejects for a doc: each ends as an outcome. */
 import pLimit from "p-limit";
+import { EngineLostError } from "./runner.ts";
 import type { AskOptions, Answer, Runner, RunnerPrompt } from "./runner.ts";
 
 /** One doc to ask; `Doc` is whatever the caller wants back with the outcome. */
@@ -24,7 +25,7 @@ export interface AskDocsOptions<Doc> {
 /**
  * Questions are taken from the iterable only as there is room for them, so that any number fits in memory.
  *
- * @throws what `onOutcome` threw first, after the docs in flight have ended
+ * @throws EngineLostError, or what `onOutcome` threw, whichever came first, after the docs in flight have ended
  */
 export async function askDocs<Doc>(
   runner: Runner,
@@ -51,13 +52,18 @@ export async function askDocs<Doc>(
   if (failure !== undefined) throw failure.error;
 }
 
-async function ask(runner: Runner, { prompt, options }: Question<unknown>, signal: AbortSignal): Promise<Outcome | undefined> {
+async function ask(
+  runner: Runner,
+  { prompt, options }: Question<unknown>,
+  signal: AbortSignal,
+): Promise<Outcome | undefined> {
   const start = performance.now();
   try {
     const answer = await runner.complete(prompt, options, signal);
     return { kind: "completed", answer, ms: performance.now() - start };
   } catch (error) {
     if (signal.aborted) return undefined;
+    if (error instanceof EngineLostError) throw error;
     return { kind: "failed", reason: error instanceof Error ? error.message : String(error) };
   }
 }

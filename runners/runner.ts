@@ -1,4 +1,5 @@
 /** What every runner offers, whatever engine stands behind it. */
+import { EngineError } from "../errors.ts";
 import type { InvariantCount, RoutingCapture } from "../engine/requests.ts";
 
 export type { InvariantCount } from "../engine/requests.ts";
@@ -28,6 +29,17 @@ export interface Answer {
   readonly completionTokens: number;
   /** The generated tokens, where the engine gives them. */
   readonly tokenIds?: readonly number[];
+  /** What a reasoning model said before its answer; never part of `text`. */
+  readonly reasoning?: string;
+  /** Log-probability of each generated token, where asked for and given. */
+  readonly logprobs?: readonly number[];
+  /** Milliseconds from sending the request to its first text, where the answer was streamed. */
+  readonly firstTextMs?: number;
+}
+
+/** The engine is gone: nothing more can be asked of it. Ends a run, which can be resumed; no doc is marked as failed. */
+export class EngineLostError extends EngineError {
+  override name = "EngineLostError";
 }
 
 /** A prompt and a completion as the engine sees them when both are given. */
@@ -41,7 +53,7 @@ export interface ScoredSequence {
 }
 
 export interface Runner {
-  /** Rejects when the engine gives no answer; the error's message is the reason. */
+  /** Rejects when the engine gives no answer; the error's message is the reason. `EngineLostError` ends the run. */
   complete(prompt: RunnerPrompt, options: AskOptions, signal: AbortSignal): Promise<Answer>;
   /** Teacher forcing with routing captured. Missing where the engine cannot do it. */
   score?(prompt: RunnerPrompt, completion: readonly number[], signal: AbortSignal): Promise<ScoredSequence>;

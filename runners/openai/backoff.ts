@@ -1,0 +1,39 @@
+/** When to try again. */
+
+export interface BackoffOptions {
+  /** Upper bound of the first wait; doubles with each. */
+  readonly baseMs: number;
+  /** No wait is longer, whatever the server asks for. */
+  readonly capMs: number;
+}
+
+/**
+ * Exponential back-off with full jitter: uniform between nothing and the bound, so that requests that failed together
+ * do not come back together. A server's `Retry-After` is waited out first, up to the cap.
+ *
+ * @param retry - 0 for the first retry
+ * @param random - uniform in [0, 1)
+ */
+export function backoffMs(
+  retry: number,
+  retryAfterMs: number | undefined,
+  { baseMs, capMs }: BackoffOptions,
+  random: () => number,
+): number {
+  const jitter = random() * Math.min(capMs, baseMs * 2 ** retry);
+  return Math.min(capMs, (retryAfterMs ?? 0) + jitter);
+}
+
+/**
+ * Reads a `Retry-After` header: seconds, or an HTTP date.
+ *
+ * @returns milliseconds from `now`, at least 0; undefined for anything else
+ */
+export function parseRetryAfter(header: string | undefined, now: number): number | undefined {
+  const text = header?.trim() ?? "";
+  if (/^\d{1,9}(\.\d{1,9})?$/.test(text)) return Number(text) * 1000;
+  // Date.parse takes much that is no HTTP date, such as "-1".
+  if (!/^[A-Za-z]{3,9}, /.test(text)) return undefined;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}

@@ -1,0 +1,128 @@
+/** Any server that speaks the OpenAI protocol as a runner. */
+import type { Runner } from "../runner.ts";
+import { toAnswer } from "./answer.ts";
+import type { DialectName } from "./dialects.ts";
+import { list } from "./models.ts";
+import type { ServedModel } from "./models.ts";
+import { resolveOptions } from "./options.ts";
+import type { OpenAiRunnerOptions, ResolvedOptions } from "./options.ts";
+import { buildBody } from "./request-body.ts";
+import type { Api } from "./request-body.ts";
+import { Requester } from "./requester.ts";
+import { fetchModels, resolveModel } from "./served-models.ts";
+import type { RequestStats } from "./stats.ts";
+import { Transport } from "./transport.ts";
+
+export interface OpenAiRunner extends Runner {
+  readonly identity: OpenAiIdentity;
+  readonly endpoint: OpenAiEndpoint;
+  /** For the user to see once, before the run. */
+  readonly warnings: readonly string[];
+  /** So far; it goes on counting. */
+  readonly stats: Readonly<RequestStats>;
+}
+
+/** What decides the answers: a run can be resumed only with the same. */
+export interface OpenAiIdentity {
+  readonly name: "openai";
+  readonly dialect: DialectName;
+  readonly api: Api;
+  readonly model: string;
+  /** The longest context, where the server says it. */
+  readonly max_model_len: number | null;
+  readonly ignore_eos: boolean;
+  readonly extra_body: Readonly<Record<string, unknown>>;
+}
+
+/** Where the answers came from and how; may change when a run is resumed. */
+export interface OpenAiEndpoint {
+  readonly base_urls: readonly string[];
+  readonly stream: boolean;
+  /** Never their values. */
+  readonly header_names: readonly string[];
+}
+
+/**
+ * Finds the servers and their model. Nothing is generated.
+ *
+ * @throws UserError for options that cannot be met, a server that cannot be reached, a model that it does not have
+ */
+export async function openOpenAiRunner(
+  options: OpenAiRunnerOptions,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<OpenAiRunner> {
+  const resolved = resolveOptions(options);
+  const { dialect, api, stream, ignoreEos, tokenIds, logprobs, extraBody, headers } = resolved;
+  const [first, ...others] = resolved.baseUrls;
+  const open = (url: URL): Transport => new Transport(url, resolved.timeouts, resolved.limits);
+  const transports: [Transport, ...Transport[]] = [open(first), ...others.map(open)];
+  const close = async (): Promise<void> => {
+    await Promise.all(transports.map((transport) => transport.close()));
+  };
+  let served: ServedModel;
+  try {
+    served = await resolveModel(transports, resolved, signal);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const note = notes(resolved);
+  const requester = new Requester({ ...resolved, transports, note });
+  const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
+  return {
+    async complete(prompt, ask, caller) {
+      const body = buildBody(prompt, ask, settings);
+      const { text, reasoning, ...rest } = await requester.ask(
+        body,
+        (completion) => toAnswer(completion, ask, headers.redact),
+        caller,
+      );
+      const thought = reasoning === undefined ? {} : { reasoning: headers.redactAnswer(reasoning) };
+      return { text: headers.redactAnswer(text), ...thought, ...rest };
+    },
+    close,
+    identity: {
+      name: "openai",
+      dialect: resolved.dialectName,
+      api,
+      model: served.id,
+      max_model_len: served.maxModelLen ?? null,
+      ignore_eos: ignoreEos,
+      extra_body: extraBody,
+    },
+    endpoint: {
+      base_urls: transports.map(({ baseUrl }) => baseUrl),
+      stream,
+      header_names: headers.addedNames,
+    },
+    warnings: warningsFor(resolved),
+    stats: requester.stats,
+  };
+}
+
+/** A server that does not know the path or the model: says which models there are. */
+function notes(options: ResolvedOptions): Requester404Note {
+  const listed = new Map<Transport, Promise<string | undefined>>();
+  return async (status, transport, signal) => {
+    if (status !== 404) return undefined;
+    const known =
+      listed.get(transport) ??
+      fetchModels(transport, options, signal).then(
+        (models) => (models === undefined ? undefined : `the server's models: ${list(models)}`),
+        () => undefined,
+      );
+    listed.set(transport, known);
+    return known;
+  };
+}
+
+type Requester404Note = ConstructorParameters<typeof Requester>[0]["note"];
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+function warningsFor({ baseUrls, headers, dialect, api }: ResolvedOptions): string[] {
+  const open = baseUrls.filter(({ protocol, hostname }) => protocol === "http:" && !LOOPBACK.test(hostname));
+  const plain = open.map(({ host }) => `keys are sent to ${host} unencrypted; use https where others can listen`);
+  const template = api === "completions" && dialect.completionsWarning;
+  return [...(headers.hasSecrets ? plain : []), ...(template ? [template] : [])];
+}

@@ -1,0 +1,145 @@
+/** Sends requests until they are answered: chooses a replica, tries again, gives up. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Answer } from "../runner.ts";
+import { backoffMs } from "./backoff.ts";
+import { Breaker } from "./breaker.ts";
+import type { Completion } from "./completion.ts";
+import { AttemptError, isSlow } from "./failure.ts";
+import type { Failure } from "./failure.ts";
+import { linkSignals } from "./linked-signal.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { readCompletion } from "./read-reply.ts";
+import { Replicas } from "./replicas.ts";
+import { RequestFailedError } from "./request-failed-error.ts";
+import { emptyStats } from "./stats.ts";
+import type { RequestStats } from "./stats.ts";
+import type { HttpReply, Transport } from "./transport.ts";
+
+export interface RequesterOptions extends Pick<
+  ResolvedOptions,
+  "api" | "stream" | "headers" | "limits" | "retries" | "breaker" | "random"
+> {
+  readonly transports: readonly [Transport, ...Transport[]];
+  /** Said with a request that failed with this status, where there is something to say. */
+  readonly note: (status: number, transport: Transport, signal: AbortSignal) => Promise<string | undefined>;
+}
+
+export class Requester {
+  readonly stats: RequestStats = emptyStats();
+  readonly #options: RequesterOptions;
+  readonly #replicas: Replicas<Transport>;
+  readonly #breaker: Breaker;
+  readonly #path: string;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(options: RequesterOptions) {
+    this.#options = options;
+    this.#replicas = new Replicas(options.transports, () => performance.now());
+    this.#breaker = new Breaker(options.breaker);
+    this.#path = options.api === "chat" ? "/chat/completions" : "/completions";
+    this.#headers = {
+      "content-type": "application/json",
+      accept: options.stream ? "text/event-stream" : "application/json",
+      "user-agent": "fusecheck",
+      ...options.headers.fields,
+    };
+  }
+
+  /**
+   * @param accept - makes an answer of a response, or throws an AttemptError
+   * @throws RequestFailedError, EngineLostError, or the signal's reason
+   */
+  async ask(body: string, accept: (completion: Completion) => Answer, caller: AbortSignal): Promise<Answer> {
+    const { signal, release } = linkSignals(caller, this.#breaker.signal);
+    this.stats.requests++;
+    try {
+      signal.throwIfAborted();
+      return await this.#askUntilAnswered(body, accept, signal);
+    } catch (error) {
+      if (error instanceof RequestFailedError) this.stats.failed++;
+      throw error;
+    } finally {
+      release();
+    }
+  }
+
+  async #askUntilAnswered(
+    body: string,
+    accept: (completion: Completion) => Answer,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    let avoid: Transport | undefined;
+    let slow = 0;
+    for (let attempts = 1; ; attempts++) {
+      const result = await this.#attempt(body, accept, avoid, signal);
+      if (result.kind === "answered") return result.answer;
+      const { failure, transport } = result;
+      avoid = transport;
+      if (isSlow(failure)) slow++;
+      const { retries, random } = this.#options;
+      const last = !failure.retry || attempts >= retries.attempts || slow >= retries.slowAttempts;
+      const overBudget = !last && this.stats.retries >= retries.runRetries;
+      if (last || overBudget) throw await this.#giveUp(failure, attempts, transport, overBudget, signal);
+      this.stats.retries++;
+      const wait = backoffMs(attempts - 1, failure.retryAfterMs, retries, random);
+      // What ends the wait is the signal, whose reason says why.
+      await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+
+  async #attempt(
+    body: string,
+    accept: (completion: Completion) => Answer,
+    avoid: Transport | undefined,
+    signal: AbortSignal,
+  ): Promise<Attempt> {
+    const { replica, reached, unreachable, release } = this.#replicas.acquire(avoid);
+    const { redact } = this.#options.headers;
+    const start = performance.now();
+    const read = (reply: HttpReply): Promise<Completion> => {
+      reached();
+
+      return readCompletion(reply, { redact, maxCharacters: this.#options.limits.maxResponseBytes });
+    };
+    try {
+      const request = { method: "POST", path: this.#path, headers: this.#headers, body } as const;
+      const answer = accept(await replica.exchange(request, signal, read));
+      this.#breaker.requestAnswered();
+      this.stats.answered++;
+      if (answer.finishReason === "length") this.stats.cutAtMaxTokens++;
+      return { kind: "answered", answer };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof AttemptError)) throw error;
+      const failure = { ...error.failure, message: `${replica.baseUrl}${this.#path}: ${error.failure.message}` };
+      const { kind } = failure;
+      if (kind === "unreachable" || kind === "connect-timeout") unreachable();
+      this.stats.failures.set(kind, (this.stats.failures.get(kind) ?? 0) + 1);
+      const now = performance.now();
+      this.#breaker.attemptFailed(failure, now - start, now);
+      signal.throwIfAborted();
+      return { kind: "failed", failure, transport: replica };
+    } finally {
+      release();
+    }
+  }
+
+  async #giveUp(
+    failure: Failure,
+    attempts: number,
+    transport: Transport,
+    overBudget: boolean,
+    signal: AbortSignal,
+  ): Promise<Error> {
+    this.#breaker.requestFailed(failure);
+    signal.throwIfAborted();
+    const note = overBudget
+      ? `the run's budget of ${this.#options.retries.runRetries} retries is spent`
+      : await this.#options.note(failure.status ?? 0, transport, signal);
+    return new RequestFailedError(failure, attempts, note);
+  }
+}
+
+type Attempt =
+  | { readonly kind: "answered"; readonly answer: Answer }
+  | { readonly kind: "failed"; readonly failure: Failure; readonly transport: Transport };

@@ -1,0 +1,87 @@
+/** Asks servers what they offer. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../../errors.ts";
+import { backoffMs } from "./backoff.ts";
+import { AttemptError } from "./failure.ts";
+import { chooseModel, readModels } from "./models.ts";
+import type { ServedModel } from "./models.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { readJson } from "./read-reply.ts";
+import type { Transport } from "./transport.ts";
+
+/** Listing models runs nothing: a server that needs longer is not ready. */
+const MODELS_TIMEOUT_MS = 30_000;
+const ATTEMPTS = 4;
+
+/**
+ * @returns undefined where the server has no such list
+ * @throws AttemptError, or the signal's reason
+ */
+export async function fetchModels(
+  transport: Transport,
+  { headers, timeouts }: Pick<ResolvedOptions, "headers" | "timeouts">,
+  signal: AbortSignal,
+): Promise<readonly ServedModel[] | undefined> {
+  const atMost = (ms: number): number => Math.min(ms, MODELS_TIMEOUT_MS);
+  const { connectMs, firstByteMs, idleMs, totalMs } = timeouts;
+  const request = {
+    method: "GET",
+    path: "/models",
+    headers: { accept: "application/json", "user-agent": "fusecheck", ...headers.fields },
+    timeouts: { connectMs, firstByteMs: atMost(firstByteMs), idleMs: atMost(idleMs), totalMs: atMost(totalMs) },
+  } as const;
+  try {
+    return readModels(await transport.exchange(request, signal, (reply) => readJson(reply, headers.redact)));
+  } catch (error) {
+    const status = error instanceof AttemptError ? error.failure.status : undefined;
+    if (status === 404 || status === 405 || status === 501) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The model that all replicas offer.
+ *
+ * @throws UserError when a server cannot be reached, refuses the key, or has no such model
+ */
+export async function resolveModel(
+  transports: readonly Transport[],
+  options: ResolvedOptions,
+  signal: AbortSignal,
+): Promise<ServedModel> {
+  const { askedModel, dialect } = options;
+  let chosen: ServedModel | undefined;
+  for (const transport of transports) {
+    const models = await modelsOf(transport, options, signal);
+    const wanted = askedModel ?? chosen?.id;
+    if (models === undefined || (wanted !== undefined && dialect.loadsUnlistedModels === true)) continue;
+    chosen = chooseModel(models, wanted, transport.baseUrl);
+  }
+  if (chosen !== undefined) return askedModel === undefined ? chosen : { ...chosen, id: askedModel };
+  if (askedModel !== undefined) return { id: askedModel };
+  throw new UserError(`${transports[0]?.baseUrl} does not list its models; name one with --model`);
+}
+
+async function modelsOf(
+  transport: Transport,
+  options: ResolvedOptions,
+  signal: AbortSignal,
+): Promise<readonly ServedModel[] | undefined> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await fetchModels(transport, options, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof AttemptError)) throw error;
+      const { kind, retry, retryAfterMs, message, status } = error.failure;
+      const { baseUrl } = transport;
+      if (kind === "unreachable")
+        throw new UserError(`cannot reach ${baseUrl}: ${message}; start the server, or correct --base-url`);
+      if (status === 401 || status === 403)
+        throw new UserError(`${baseUrl} refuses the API key, or wants one: ${message}; set it in the environment`);
+      if (!retry || attempts === ATTEMPTS) throw new UserError(`${baseUrl} is not ready: ${message}`);
+      const wait = backoffMs(attempts - 1, retryAfterMs, options.retries, options.random);
+      await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+}

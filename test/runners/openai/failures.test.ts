@@ -1,0 +1,221 @@
+/** Every failure ends in an answer got by asking again, or by name; never in an answer that is none. */
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { EngineError } from "../../../errors.ts";
+import { RequestFailedError } from "../../../runners/openai/index.ts";
+import type { FailureKind } from "../../../runners/openai/index.ts";
+import { ask, completion, openOn, openTestRunner, startTestServer } from "./ask.ts";
+import { TRANSIENT_FAULTS } from "./faults.ts";
+import type { Fault } from "./faults.ts";
+
+const LIMITS = { maxResponseBytes: 1024 ** 2 };
+
+const KINDS: Readonly<Record<(typeof TRANSIENT_FAULTS)[number], FailureKind>> = {
+  "status 408": "status",
+  "status 409": "status",
+  "status 425": "status",
+  "status 429": "status",
+  "status 500": "status",
+  "status 502 html": "status",
+  "status 503": "status",
+  "status 504": "status",
+  "retry-after": "status",
+  reset: "reset",
+  "reset half-way": "reset",
+  hang: "first-byte-timeout",
+  "hang half-way": "idle-timeout",
+  drip: "total-timeout",
+  "malformed json": "malformed",
+  "malformed sse": "malformed",
+  html: "malformed",
+  cut: "reset",
+  "cut cleanly": "cut",
+  "no choices": "no-choices",
+  "null content": "no-content",
+  "error in a 200": "server-error",
+  "error in a stream": "server-error",
+  huge: "too-large",
+  "header bomb": "too-large",
+  "not http": "malformed",
+  "given up": "server-error",
+};
+
+async function failure(promise: Promise<unknown>): Promise<RequestFailedError> {
+  const error = await promise.then(
+    () => "an answer",
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(RequestFailedError);
+  return error as RequestFailedError;
+}
+
+describe.each(TRANSIENT_FAULTS)("%s", (fault) => {
+  it("once: the next attempt answers", async () => {
+    const { runner, server } = await openOn({ fault: (n) => (n === 0 ? fault : undefined) }, { limits: LIMITS });
+    expect(await ask(runner)).toMatchObject({ text: "Answer to 1 + 1" });
+    expect(server.requests).toHaveLength(2);
+    expect(server.requests[1]?.body).toEqual(server.requests[0]?.body);
+    expect([...runner.stats.failures]).toEqual([[KINDS[fault], 1]]);
+  });
+
+  it("again and again: the request fails by name, and the next one is asked as ever", async () => {
+    let broken = true;
+    const { runner, server } = await openOn(
+      { fault: () => (broken ? fault : undefined) },
+      { limits: LIMITS, retries: { attempts: 2, baseMs: 1, capMs: 2 } },
+    );
+    const error = await failure(ask(runner));
+    expect(error).toBeInstanceOf(EngineError);
+    expect(error).toMatchObject({ kind: KINDS[fault], attempts: 2 });
+    expect(error.message).toContain(`${server.baseUrl}/completions: `);
+    expect(error.message).toContain("after 2 attempts");
+    broken = false;
+    expect(await ask(runner)).toMatchObject({ text: "Answer to 1 + 1" });
+  });
+});
+
+describe.each([400, 401, 403, 404, 413, 422, 307])("status %d", (status) => {
+  it("is not asked again, and says what the server said", async () => {
+    const { runner, server } = await openOn({ fault: () => `status ${status}` as Fault });
+    const error = await failure(ask(runner));
+    expect(error).toMatchObject({ kind: "status", status, attempts: 1 });
+    expect(error.message).toContain(`HTTP ${status}: status ${status}`);
+    expect(server.requests).toHaveLength(1);
+  });
+});
+
+describe("what is said", () => {
+  it("a 404 lists the models there are", async () => {
+    const { runner } = await openOn({ models: ["a", "b"], fault: () => "status 404" }, { model: "a" });
+    expect((await failure(ask(runner))).message).toMatch(/; the server's models: a, b$/);
+  });
+
+  it.each([
+    ["openai", "status 500"],
+    ["atom", "status 500"],
+    ["sglang", "status 500"],
+    ["tgi", "status 500"],
+  ] as const)("%s: the error's own words", async (dialect, words) => {
+    const { runner } = await openOn({ dialect, fault: () => "status 500" }, { retries: { attempts: 1 } });
+    expect((await failure(ask(runner))).message).toMatch(new RegExp(`: HTTP 500: ${words}$`));
+  });
+
+  it("the start of a page in HTML, on one line", async () => {
+    const { runner } = await openOn({ fault: () => "status 502 html" }, { retries: { attempts: 1 } });
+    expect((await failure(ask(runner))).message).toContain("HTTP 502: <!DOCTYPE html><html><body><h1>Bad Gateway");
+  });
+
+  it("a server that does not count its tokens is not guessed at", async () => {
+    const body = JSON.stringify({ choices: [{ text: "2", finish_reason: "stop" }] });
+    const { runner } = await openOn({
+      intercept: ({ method }, response) => {
+        if (method === "POST") response.end(body);
+        return method === "POST";
+      },
+    });
+    expect(await failure(ask(runner))).toMatchObject({ kind: "no-usage", attempts: 1 });
+  });
+});
+
+describe("waiting", () => {
+  it("obeys Retry-After", async () => {
+    const { runner } = await openOn(
+      {
+        intercept: ({ method }, response) => {
+          if (method !== "POST" || runner.stats.retries > 0) return false;
+          response.writeHead(503, { "retry-after": "0.2" }).end();
+          return true;
+        },
+      },
+      { retries: { capMs: 1000 } },
+    );
+    const start = performance.now();
+    await ask(runner);
+    expect(performance.now() - start).toBeGreaterThanOrEqual(195);
+  });
+
+  it("but not for longer than the cap", async () => {
+    const { runner } = await openOn({
+      intercept: ({ method }, response) => {
+        if (method !== "POST" || runner.stats.retries > 0) return false;
+        response.writeHead(429, { "retry-after": "86400" }).end();
+        return true;
+      },
+    });
+    expect(await ask(runner)).toMatchObject({ text: "Answer to 1 + 1" });
+  });
+
+  it.each(["hang", "hang half-way", "drip"] as const)(
+    "%s: is given fewer attempts than other failures",
+    async (fault) => {
+      const timeouts = { firstByteMs: 30, idleMs: 30, totalMs: 60 };
+      const { runner, server } = await openOn({ fault: () => fault }, { timeouts, retries: { slowAttempts: 2 } });
+      expect(await failure(ask(runner))).toMatchObject({ attempts: 2 });
+      expect(server.requests).toHaveLength(2);
+    },
+  );
+
+  it("spends no more than the run's budget of retries", async () => {
+    const { runner, server } = await openOn({ fault: () => "status 500" }, { retries: { attempts: 4, runRetries: 5 } });
+    const errors = [await failure(ask(runner)), await failure(ask(runner)), await failure(ask(runner))];
+    expect(errors.map(({ attempts }) => attempts)).toEqual([4, 3, 1]);
+    expect(errors[2]?.message).toContain("the run's budget of 5 retries is spent");
+    expect(server.requests).toHaveLength(8);
+  });
+
+  it("ends at once when the caller gives up, during a wait and during a request", async () => {
+    for (const fault of ["status 500", "hang"] as const) {
+      const { runner } = await openOn(
+        { fault: () => fault },
+        {
+          retries: { baseMs: 60_000, capMs: 60_000 },
+          timeouts: { firstByteMs: 60_000, totalMs: 60_000 },
+          random: () => 0.9,
+        },
+      );
+      const controller = new AbortController();
+      const asked = ask(runner, completion("1"), {}, controller.signal);
+      setTimeout(() => controller.abort(new Error("enough")), 50);
+      await expect(asked).rejects.toThrow("enough");
+      expect(runner.stats.failed).toBe(0);
+    }
+  });
+});
+
+describe("connections", () => {
+  it("are kept: a hundred requests in a row need one", async () => {
+    const { runner, server } = await openOn({});
+    for (let i = 0; i < 100; i++) await ask(runner);
+    expect(server.connections()).toBe(1);
+  });
+
+  it("a connection that nobody accepts times out by name", async () => {
+    const { runner, server } = await openOn({}, { retries: { attempts: 1 } });
+    await server.close();
+    expect((await failure(ask(runner))).kind).toBe("unreachable");
+  });
+
+  it("a server that accepts and says nothing is left in time", async () => {
+    const silent = createServer(() => {}).listen(0, "127.0.0.1");
+    onTestFinished(() => void silent.close());
+    await new Promise((resolve) => silent.once("listening", resolve));
+    const { port } = silent.address() as AddressInfo;
+    const opening = openTestRunner({ baseUrls: [`http://127.0.0.1:${port}`], retries: { attempts: 1 } });
+    await expect(opening).rejects.toThrow("is not ready: no response within 0.25 s");
+  });
+});
+
+describe("several replicas", () => {
+  it("share the requests, and the living do the work of a dead one", async () => {
+    const servers = await Promise.all([startTestServer(), startTestServer(), startTestServer()]);
+    const runner = await openTestRunner({ baseUrls: servers.map(({ baseUrl }) => baseUrl) });
+    const many = (n: number): Promise<unknown> => Promise.all(Array.from({ length: n }, () => ask(runner)));
+    await many(30);
+    expect(servers.map(({ requests }) => requests.length)).toEqual([10, 10, 10]);
+    await servers[1]?.close();
+    await many(30);
+    expect(runner.stats).toMatchObject({ answered: 60, failed: 0 });
+    expect(servers[1]?.requests).toHaveLength(10);
+  });
+});
