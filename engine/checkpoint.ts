@@ -31,7 +31,11 @@ export function openCheckpoint(dir: string): Checkpoint {
           `${file.path}: tensor "${name}" has shape [${info.shape.join(", ")}], but ${configPath} implies [${shape.join(", ")}]`,
         );
       }
-      return file.readFloat32(name);
+      const values = file.readFloat32(name);
+      if (!values.every(Number.isFinite)) {
+        throw new UserError(`${file.path}: tensor "${name}" holds values that are not finite; use an undamaged file`);
+      }
+      return values;
     },
     close: () => file.close(),
   };

@@ -106,11 +106,24 @@ export class EmbeddedEngine {
     return this.#ask((id) => ({ type: "score", id, request }), signal);
   }
 
-  /** Ends all lanes; what is still running is rejected. */
+  /**
+   * Ends all lanes; what is still running is rejected. A lane ends itself, once the forward pass that it is in is over:
+   * onnxruntime brings the whole process down when its thread is taken away in the middle of one.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.all(this.#lanes.map(({ worker }) => worker.terminate()));
+    await Promise.all(
+      this.#lanes.map(
+        ({ worker }) =>
+          new Promise<void>((resolve) => {
+            // A thread that ended already has no id any more.
+            if (worker.threadId === -1) resolve();
+            worker.once("exit", () => resolve());
+            worker.postMessage({ type: "close" } satisfies ToLane);
+          }),
+      ),
+    );
   }
 
   #ask<Result>(message: (id: number) => ToLane, signal?: AbortSignal): Promise<Result> {
@@ -122,7 +135,7 @@ export class EmbeddedEngine {
     const onAbort = (): void => lane.worker.postMessage({ type: "abort", id } satisfies ToLane);
     signal?.addEventListener("abort", onAbort, { once: true });
     lane.pending.set(id, {
-      resolve: resolve as Pending["resolve"],
+      resolve,
       reject: (error) => reject(signal?.aborted ? (signal.reason as Error) : error),
     });
     lane.worker.postMessage(message(id));
@@ -166,9 +179,7 @@ function openLane(options: LaneOptions): Promise<LaneHandle> {
         take(message.id)?.reject(new EngineError(message.message));
     }
   });
-  worker.on("error", (cause) =>
-    failAll(new EngineError(`an engine thread failed: ${(cause as Error).message}`, { cause })),
-  );
+  worker.on("error", (cause) => failAll(new EngineError(`an engine thread failed: ${cause.message}`, { cause })));
   worker.on("exit", () => failAll(new EngineError("an engine thread ended before its work was done")));
   return promise;
 }

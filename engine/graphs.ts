@@ -1,8 +1,8 @@
 /**
  * The dense maths of a Glm4Moe model as ONNX graphs. What stands between them (cutting the cache, choosing experts,
- * routing, gathering, combining) is TypeScript, because routing is the part under test:
+ * making routing data) is TypeScript, because routing is the part under test:
  *
- *     attention input -> [cache] -> attention -> attention output -> [select, route, gather] -> experts -> [combine]
+ *     attention input -> [cache] -> attention -> attention output -> [select experts, routing data] -> experts
  *
  * T is the number of tokens (rows) of a forward pass, whatever sequences they belong to.
  */
@@ -10,6 +10,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import type { ModelConfig } from "./config.ts";
 import { GraphBuilder } from "./onnx/graph.ts";
 import type { Value } from "./onnx/graph.ts";
+import { ELEMENT_TYPE } from "./onnx/schema.ts";
 import { rotaryTables } from "./rotary.ts";
 
 /** x [T, H] and positions [1, T] -> q [T, heads*D], k and v [T, KV heads*D], normalised per head and rotated. */
@@ -144,30 +145,45 @@ export function attentionOutputGraph(checkpoint: Checkpoint, layer: number): Uin
 }
 
 /**
- * The routed experts of one layer. `rows` [NK, H] are token rows in expert order, `hist` [E] says how many each expert
- * has; -> `y` [NK, H], unweighted. The graph believes both: rows put in the wrong bucket meet the wrong expert.
+ * The routed experts of one layer, driven by the routing data as it stands: `topk_indx` [NK] says whose row stands where
+ * in expert order, `hist` [E] how many rows each expert has, `gate_indx` [NK] where each token's results are, `gate_scal`
+ * [NK, 1] their weights. hidden [N, H] and base [N, H] -> `y` [N, H], base plus each token's weighted experts.
+ *
+ * The graph believes all four: a row in the wrong bucket meets the wrong expert. A token's K results are added in the
+ * order of the flat index, ascending expert id for the reference chain and selection order for the fused one; the two
+ * round differently in the last bit, as they did in the original engine.
  */
 export function expertsGraph(checkpoint: Checkpoint, layer: number): Uint8Array {
   const { hiddenSize: H, moe } = checkpoint.config;
-  const { nExpertsTot: E, intermediateSize: I } = moe;
+  const { nExpertsTot: E, nExpertsAct: K, intermediateSize: I } = moe;
   const graph = new GraphBuilder(`experts_${layer}`);
-  const rows = graph.input("rows", ["NK", H]);
-  const hist = graph.input("hist", [E], "int64");
+  const hidden = graph.input("hidden", ["N", H]);
+  const base = graph.input("base", ["N", H]);
+  const topkIndx = graph.input("topk_indx", ["NK"], "int32");
+  const hist = graph.input("hist", [E], "int32");
+  const gateIndx = graph.input("gate_indx", ["NK"], "int32");
+  const gateScal = graph.input("gate_scal", ["NK", 1]);
   const prefixes = Array.from({ length: E }, (_, expert) => `model.layers.${layer}.mlp.experts.${expert}`);
 
+  const sizes = graph.node("Cast", [hist], { to: ELEMENT_TYPE.int64 });
   const perExpert = (value: Value, weight: (prefix: string) => Float32Array, shape: [number, number]): Value => {
-    const buckets = graph.nodes("Split", [value, hist], E, { axis: 0 });
+    const buckets = graph.nodes("Split", [value, sizes], E, { axis: 0 });
     const products = buckets.map((bucket, expert) => linear(graph, bucket, weight(prefixes[expert] as string), shape));
     return graph.node("Concat", products, { axis: 0 });
   };
+  const tokens = graph.node("Div", [topkIndx, graph.constant([], Int32Array.of(K))]);
   const gateUp = perExpert(
-    rows,
+    graph.node("Gather", [hidden, tokens], { axis: 0 }),
     (prefix) => concat(["gate_proj", "up_proj"].map((name) => checkpoint.tensor(`${prefix}.${name}.weight`, [I, H]))),
     [2 * I, H],
   );
   const inner = gatedSilu(graph, gateUp, I);
-  const y = perExpert(inner, (prefix) => checkpoint.tensor(`${prefix}.down_proj.weight`, [H, I]), [H, I]);
-  graph.output("y", y, ["NK", H]);
+  const rows = perExpert(inner, (prefix) => checkpoint.tensor(`${prefix}.down_proj.weight`, [H, I]), [H, I]);
+  const weighted = graph.node("Mul", [rows, gateScal]);
+  const byToken = graph.node("Gather", [weighted, gateIndx], { axis: 0 });
+  const slots = graph.node("Reshape", [byToken, shapeConstant(graph, [-1, K, H])]);
+  const sum = graph.node("ReduceSum", [slots, shapeConstant(graph, [1])], { keepdims: 0 });
+  graph.output("y", graph.node("Add", [base, sum]), ["N", H]);
   return graph.build();
 }
 

@@ -7,6 +7,9 @@ export type HalfFormat = "bf16" | "f16";
 const asFloat = new Float32Array(1);
 const asBits = new Uint32Array(asFloat.buffer);
 
+/** The value of every f16 bit pattern, made when first needed: a checkpoint has millions of values. */
+let f16Values: Float32Array | undefined;
+
 /** The value of one bf16 bit pattern. */
 export function bf16ToNumber(bits: number): number {
   asBits[0] = (bits << 16) >>> 0;
@@ -54,7 +57,8 @@ export function halfToFloat32(bits: Uint16Array, format: HalfFormat): Float32Arr
     for (let i = 0; i < bits.length; i++) out[i] = (bits[i] ?? 0) << 16;
     return values;
   }
-  for (let i = 0; i < bits.length; i++) values[i] = f16ToNumber(bits[i] ?? 0);
+  f16Values ??= Float32Array.from({ length: 2 ** 16 }, (_, pattern) => f16ToNumber(pattern));
+  for (let i = 0; i < bits.length; i++) values[i] = f16Values[bits[i] ?? 0] ?? 0;
   return values;
 }
 

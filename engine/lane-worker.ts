@@ -28,6 +28,17 @@ async function load({ modelDir, routing, maxSequences }: LaneOptions): Promise<{
 }
 
 function serve(lane: Lane, model: Model): void {
+  const inFlight = new Map<number, Promise<void>>();
+  const track = (id: number, work: Promise<void>): void => {
+    inFlight.set(id, work);
+    void work.finally(() => inFlight.delete(id));
+  };
+  const close = async (): Promise<void> => {
+    for (const id of inFlight.keys()) lane.abort(id);
+    await Promise.all(inFlight.values());
+    await model.close();
+    port.close();
+  };
   const failed = (id: number, error: unknown): void => {
     const message = error instanceof Error ? error.message : String(error);
     send({ type: "failed", id, message, aborted: error instanceof AbortedError });
@@ -36,30 +47,32 @@ function serve(lane: Lane, model: Model): void {
     switch (message.type) {
       case "complete": {
         const { id } = message;
-        lane.complete(id, message.request).then(
+        const work = lane.complete(id, message.request).then(
           (completion) => send({ type: "completed", id, completion }),
           (error: unknown) => failed(id, error),
         );
+        track(id, work);
         break;
       }
       case "score": {
         const { id } = message;
-        lane.score(id, message.request).then(
+        const work = lane.score(id, message.request).then(
           (score) => {
-            const { topkIds, topkWeights } = score.routing;
-            const buffers = [score.logprobs.buffer, topkIds.buffer, topkWeights.buffer] as ArrayBuffer[];
+            const { topkIds, topkWeights, margins } = score.routing;
+            const arrays = [score.logprobs, topkIds, topkWeights, margins];
+            const buffers = arrays.map(({ buffer }) => buffer as ArrayBuffer);
             send({ type: "scored", id, score }, buffers);
           },
           (error: unknown) => failed(id, error),
         );
+        track(id, work);
         break;
       }
       case "abort":
         lane.abort(message.id);
         break;
       case "close":
-        port.close();
-        void model.close();
+        void close();
     }
   });
 }

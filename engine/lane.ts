@@ -18,15 +18,17 @@ import { argmax, logProbability, sampleToken } from "./sampling.ts";
 const PREFILL_CHUNK = 256;
 
 /**
- * The shortest stretch worth taking from another cache, and the least that must be left to run: attention over a single
- * query row rounds differently, and results must not depend on what was cached.
+ * The shortest stretch worth taking from another cache.
+ *
+ * Attention over a single query row rounds differently from attention over several, and results must not depend on what
+ * was cached or how a prompt was cut. So tokens before a prompt's last are run at least two at a time, and the last one,
+ * like every generated token, is run alone.
  */
 const MIN_SHARED_PREFIX = 32;
-const MIN_REMAINDER = 2;
 
 interface Slot {
   readonly cache: KvCache;
-  /** The prompt that the cache begins with. Generated tokens are not shared: they were computed one by one. */
+  /** What the cache begins with and may be shared: tokens that were not computed one by one. */
   prompt: readonly number[];
   busy: boolean;
   lastUse: number;
@@ -149,11 +151,12 @@ export class Lane {
     const { request } = job;
     const { slot, shared } = this.#claimSlot(request.prompt);
     try {
-      const x = await this.#extend(slot.cache, request.prompt.slice(shared));
-      slot.prompt = request.prompt;
-      const { hiddenSize } = this.#model.config;
-      const logits = await this.#model.logits(x.subarray(x.length - hiddenSize));
-      const sequence: Running = {
+      // The last token of the prompt is run by the next step, as if it had been generated.
+      const before = request.prompt.slice(0, -1);
+      for (const [from, to] of stretches(shared, before.length))
+        await this.#model.fill(slot.cache, before.slice(from, to));
+      slot.prompt = before;
+      this.#running.push({
         job,
         slot,
         text: new GrowingText(request.stop),
@@ -161,8 +164,7 @@ export class Lane {
         logprobs: [],
         uniform: seedrandom(request.seed),
         cachedPromptTokens: shared,
-      };
-      if (!this.#accept(sequence, logits, 0)) this.#running.push(sequence);
+      });
     } catch (error) {
       slot.busy = false;
       throw error;
@@ -175,7 +177,7 @@ export class Lane {
     try {
       const x = await this.#model.step(
         sequences.map(({ slot }) => slot.cache),
-        sequences.map(({ tokenIds }) => tokenIds.at(-1) as number),
+        sequences.map(({ job, tokenIds }) => tokenIds.at(-1) ?? (job.request.prompt.at(-1) as number)),
       );
       const logits = await this.#model.logits(x);
       this.#running = sequences.filter((sequence, row) => !this.#accept(sequence, logits, row));
@@ -221,20 +223,11 @@ export class Lane {
     const recorder = new RoutingRecorder(this.#model.config, tokens.length - 1, this.#flatIndex);
     const cache = new KvCache(this.#model.config, tokens.length);
     const logprobs = new Float32Array(tokens.length - 1);
-    for (let from = 0; from < tokens.length - 1; from += PREFILL_CHUNK) {
-      const to = Math.min(from + PREFILL_CHUNK, tokens.length - 1);
+    for (const [from, to] of stretches(0, tokens.length - 1)) {
       const x = await this.#model.extend(cache, tokens.slice(from, to), recorder.observe(from));
       logprobs.set(await this.#model.logprobs(x, tokens.slice(from + 1, to + 1)), from);
     }
     return { logprobs, ...recorder.result() };
-  }
-
-  async #extend(cache: KvCache, tokens: readonly number[]): Promise<Float32Array> {
-    let x: Float32Array = new Float32Array();
-    for (let from = 0; from < tokens.length; from += PREFILL_CHUNK) {
-      x = await this.#model.extend(cache, tokens.slice(from, from + PREFILL_CHUNK));
-    }
-    return x;
   }
 
   /** A free slot whose cache holds as much of the prompt as any slot's does. */
@@ -282,10 +275,24 @@ export class Lane {
   }
 }
 
-/** Tokens at the start of `prompt` that `cached` begins with, short of the few that must be run anyway. */
+/**
+ * Tokens at the start of `prompt` that can be taken over from a cache that begins with `cached`. The prompt's last token
+ * never is, and a single token before it is left in company.
+ */
 function sharedPrefix(cached: readonly number[], prompt: readonly number[]): number {
-  const most = Math.min(cached.length, prompt.length - MIN_REMAINDER);
+  const needed = prompt.length - 1;
+  const most = Math.min(cached.length, needed);
   let length = 0;
   while (length < most && cached[length] === prompt[length]) length++;
-  return length;
+  return length === needed - 1 ? length - 1 : length;
+}
+
+/** Cuts `from` to `to` into stretches of at most PREFILL_CHUNK, none of them of one token where that can be helped. */
+function* stretches(from: number, to: number): Generator<[number, number], void, undefined> {
+  for (let start = from; start < to;) {
+    const rest = to - start;
+    const end = start + (rest === PREFILL_CHUNK + 1 ? PREFILL_CHUNK - 1 : Math.min(rest, PREFILL_CHUNK));
+    yield [start, end];
+    start = end;
+  }
 }

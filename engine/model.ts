@@ -12,15 +12,16 @@ import {
   prefillAttentionGraph,
 } from "./graphs.ts";
 import type { KvCache } from "./kv-cache.ts";
-import { combineRows, gatherRows } from "./moe-layer.ts";
+import { routingFeeds } from "./routing-feeds.ts";
 import type { RoutingData, RoutingImplementation, RoutingInput } from "./routing/routing-data.ts";
 import { selectExperts } from "./routing/select-experts.ts";
+import type { Selection } from "./routing/select-experts.ts";
 
 type Session = ort.InferenceSession;
 const { InferenceSession, Tensor } = ort;
 
 /** Sees every routing decision of a forward pass: what was selected and what was made of it. */
-export type RoutingObserver = (layer: number, input: RoutingInput, data: RoutingData) => void;
+export type RoutingObserver = (layer: number, input: RoutingInput & Selection, data: RoutingData) => void;
 
 interface Layer {
   readonly attentionInput: Session;
@@ -100,16 +101,23 @@ export class Model {
    * @returns the last layer's output for each token, [tokens, H]
    */
   async extend(cache: KvCache, tokens: ArrayLike<number>, observe?: RoutingObserver): Promise<Float32Array> {
-    const past = cache.length;
-    const count = tokens.length;
-    const positions = Array.from({ length: count }, (_, i) => past + i);
-    const x = await this.#throughLayers(tokens, positions, observe, async (layer, q, k, v) => {
-      const context = await this.#prefillAttention(cache, layer, q, k, v, past, count);
-      cache.write(layer, k, v, 0, count, past);
-      return context;
-    });
-    cache.length = past + count;
-    return x;
+    const x = await this.#prompt(cache, tokens, this.#layers, observe);
+    cache.length += tokens.length;
+    return x.data as Float32Array;
+  }
+
+  /**
+   * Appends `tokens` of one sequence to its cache, for the sake of what follows them. The last layer then needs their
+   * keys and values alone: its attention and its experts are not run.
+   */
+  async fill(cache: KvCache, tokens: ArrayLike<number>): Promise<void> {
+    const x = await this.#prompt(cache, tokens, this.#layers.slice(0, -1));
+    const { attentionInput } = this.#layers.at(-1) as Layer;
+    const positions = positionTensor(consecutive(cache.length, tokens.length));
+    const projected = await attentionInput.run({ x, positions }, ["k", "v"]);
+    const [k, v] = [output(projected, "k"), output(projected, "v")];
+    cache.write(this.#layers.length - 1, k, v, 0, tokens.length, cache.length);
+    cache.length += tokens.length;
   }
 
   /**
@@ -117,14 +125,14 @@ export class Model {
    *
    * @returns [sequences, H]
    */
-  async step(caches: readonly KvCache[], tokens: ArrayLike<number>, observe?: RoutingObserver): Promise<Float32Array> {
+  async step(caches: readonly KvCache[], tokens: ArrayLike<number>): Promise<Float32Array> {
     const lengths = caches.map((cache) => cache.length);
-    const x = await this.#throughLayers(tokens, lengths, observe, async (layer, q, k, v) => {
+    const x = await this.#through(this.#layers, tokens, lengths, undefined, async (layer, q, k, v) => {
       for (const [row, cache] of caches.entries()) cache.write(layer, k, v, row, row + 1, cache.length);
       return this.#decodeAttention(caches, layer, q);
     });
     for (const cache of caches) cache.length += 1;
-    return x;
+    return x.data as Float32Array;
   }
 
   /** x [rows, H] -> logits [rows, V]. */
@@ -149,24 +157,40 @@ export class Model {
     for (const session of [...perLayer, ...shared]) await session.release();
   }
 
-  async #throughLayers(
+  /** `tokens` of one sequence through the first layers, whose keys and values the cache takes up; it grows no longer. */
+  #prompt(
+    cache: KvCache,
+    tokens: ArrayLike<number>,
+    layers: readonly Layer[],
+    observe?: RoutingObserver,
+  ): Promise<ort.Tensor> {
+    const [past, count] = [cache.length, tokens.length];
+    return this.#through(layers, tokens, consecutive(past, count), observe, async (layer, q, k, v) => {
+      const context = await this.#prefillAttention(cache, layer, q, k, v, past, count);
+      cache.write(layer, k, v, 0, count, past);
+      return context;
+    });
+  }
+
+  async #through(
+    layers: readonly Layer[],
     tokens: ArrayLike<number>,
     positions: readonly number[],
     observe: RoutingObserver | undefined,
     attend: (layer: number, q: Float32Array, k: Float32Array, v: Float32Array) => Promise<Float32Array>,
-  ): Promise<Float32Array> {
+  ): Promise<ort.Tensor> {
     const { nHeads, headDim } = this.config;
     const n = tokens.length;
-    const positionIds = new Tensor("int64", BigInt64Array.from(positions, BigInt), [1, n]);
+    const positionIds = positionTensor(positions);
     let x = this.#embed(tokens);
-    for (const [index, layer] of this.#layers.entries()) {
-      const projected = await layer.attentionInput.run({ x: this.#rows(x), positions: positionIds });
+    for (const [index, layer] of layers.entries()) {
+      const projected = await layer.attentionInput.run({ x, positions: positionIds });
       const attended = await attend(index, output(projected, "q"), output(projected, "k"), output(projected, "v"));
       const context = new Tensor("float32", attended, [n, nHeads * headDim]);
-      const attentionOutput = await layer.attentionOutput.run({ context, x: this.#rows(x) });
+      const attentionOutput = await layer.attentionOutput.run({ context, x });
       x =
         layer.experts === undefined
-          ? output(attentionOutput, "y")
+          ? (attentionOutput["y"] as ort.Tensor)
           : await this.#experts(index, layer as Required<Layer>, attentionOutput, n, observe);
     }
     return x;
@@ -178,9 +202,8 @@ export class Model {
     outputs: ort.InferenceSession.OnnxValueMapType,
     nTokens: number,
     observe: RoutingObserver | undefined,
-  ): Promise<Float32Array> {
-    const { hiddenSize, moe } = this.config;
-    const base = output(outputs, "base");
+  ): Promise<ort.Tensor> {
+    const { moe } = this.config;
     const selection = selectExperts(output(outputs, "router_logits"), {
       nTokens,
       nExpertsTot: moe.nExpertsTot,
@@ -191,15 +214,14 @@ export class Model {
       topkGroup: moe.topkGroup,
       renormalize: moe.normalizeTopk,
       scale: moe.routedScalingFactor,
+      margins: observe !== undefined,
     });
-    const input: RoutingInput = { ...selection, nTokens, nExpertsAct: moe.nExpertsAct, nExpertsTot: moe.nExpertsTot };
+    const input = { ...selection, nTokens, nExpertsAct: moe.nExpertsAct, nExpertsTot: moe.nExpertsTot };
     const routing = this.#routing(input);
     observe?.(index, input, routing);
-    const rows = gatherRows(output(outputs, "hidden"), routing, moe.nExpertsAct, hiddenSize);
-    const hist = new Tensor("int64", BigInt64Array.from(routing.hist, BigInt), [moe.nExpertsTot]);
-    const y = output(await layer.experts.run({ rows: this.#rows(rows), hist }), "y");
-    combineRows(y, routing, moe.nExpertsAct, hiddenSize, base);
-    return base;
+    const { hidden, base } = outputs as { hidden: ort.Tensor; base: ort.Tensor };
+    const { y } = await layer.experts.run({ hidden, base, ...routingFeeds(routing) });
+    return y as ort.Tensor;
   }
 
   async #prefillAttention(
@@ -249,14 +271,14 @@ export class Model {
     return output(await session.run(feeds), "context");
   }
 
-  #embed(tokens: ArrayLike<number>): Float32Array {
+  #embed(tokens: ArrayLike<number>): ort.Tensor {
     const { hiddenSize } = this.config;
     const x = new Float32Array(tokens.length * hiddenSize);
     for (let i = 0; i < tokens.length; i++) {
       const row = (tokens[i] as number) * hiddenSize;
       x.set(this.#embedding.subarray(row, row + hiddenSize), i * hiddenSize);
     }
-    return x;
+    return this.#rows(x);
   }
 
   #rows(x: Float32Array): ort.Tensor {
@@ -267,6 +289,14 @@ export class Model {
 
 function output(outputs: ort.InferenceSession.OnnxValueMapType, name: string): Float32Array {
   return (outputs[name] as ort.Tensor).data as Float32Array;
+}
+
+function positionTensor(positions: readonly number[]): ort.Tensor {
+  return new Tensor("int64", BigInt64Array.from(positions, BigInt), [1, positions.length]);
+}
+
+function consecutive(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
 }
 
 function join(parts: readonly Float32Array[]): Float32Array {

@@ -51,6 +51,8 @@ export interface RoutingCapture {
   readonly nExpertsTot: number;
   readonly topkIds: Uint16Array;
   readonly topkWeights: Float32Array;
+  /** [L, T] router margins: how far the worst expert chosen scored above the best one left out. */
+  readonly margins: Float32Array;
 }
 
 /** Routing data against its invariants, over all forward passes of a request. */

@@ -28,21 +28,25 @@ export class RoutingRecorder {
       nExpertsTot: moe.nExpertsTot,
       topkIds: new Uint16Array(entries),
       topkWeights: new Float32Array(entries),
+      margins: new Float32Array(layers.length * nTokens),
     };
   }
 
   /** An observer for a forward pass whose first token is at `position`. */
   observe(position: number): RoutingObserver {
     return (layer, input, data) => {
-      const { nTokens, nExpertsAct, topkIds, topkWeights } = this.#capture;
-      const offset = ((layer - this.#firstMoeLayer) * nTokens + position) * nExpertsAct;
-      topkIds.set(input.topkIds, offset);
-      topkWeights.set(input.topkWeights, offset);
+      const { nTokens, nExpertsAct, topkIds, topkWeights, margins } = this.#capture;
+      const row = (layer - this.#firstMoeLayer) * nTokens + position;
+      topkIds.set(input.topkIds, row * nExpertsAct);
+      topkWeights.set(input.topkWeights, row * nExpertsAct);
+      if (input.margins !== undefined) margins.set(input.margins, row);
       const report = checkRoutingData(input, data, this.#flatIndex, { maxViolations: MAX_VIOLATIONS });
       this.#checked += report.checked;
       this.#broken += report.violationCount;
       const room = MAX_VIOLATIONS - this.#violations.length;
-      this.#violations.push(...report.violations.slice(0, room).map((violation) => ({ ...violation, layer })));
+      this.#violations.push(
+        ...report.violations.slice(0, room).map((violation) => Object.assign({ layer }, violation)),
+      );
     };
   }
 

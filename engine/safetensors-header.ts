@@ -47,7 +47,7 @@ export interface Header {
  * a second or two). The format allows 100,000,000, but 16 MiB already describe 150,000 tensors, several times those of
  * the largest checkpoints' files.
  */
-export const MAX_HEADER_BYTES: number = 16 * 2 ** 20;
+const MAX_HEADER_BYTES: number = 16 * 2 ** 20;
 
 /** Dimensions that a shape may have; as many as NumPy allows. */
 const MAX_RANK = 64;
@@ -212,7 +212,7 @@ export function elementCount(shape: readonly number[]): number {
   return size;
 }
 
-export function isDtype(name: string): name is Dtype {
+function isDtype(name: string): name is Dtype {
   return Object.hasOwn(DTYPE_BYTES, name);
 }
 

@@ -17,7 +17,7 @@ import {
 } from "./safetensors-header.ts";
 import type { TensorInfo } from "./safetensors-header.ts";
 
-export type { Dtype, TensorInfo } from "./safetensors-header.ts";
+export type { TensorInfo } from "./safetensors-header.ts";
 
 /** A tensor's elements, row-major. F16 and BF16 are bit patterns in a `Uint16Array`, BOOL is 0 or 1 in a `Uint8Array`. */
 export type TensorArray =

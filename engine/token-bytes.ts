@@ -39,7 +39,7 @@ export function tokenBytes(json: string, where: string): readonly Uint8Array[] {
   const alphabet = byteAlphabet();
   const bytes: Uint8Array[] = [];
   for (const [token, id] of Object.entries(vocab)) {
-    const values = [...token].map((character) => alphabet.get(character));
+    const values = Array.from(token, (character) => alphabet.get(character));
     if (values.includes(undefined)) throw new UserError(`${where}: token "${token}" is not written in byte-level form`);
     bytes[id] = Uint8Array.from(values as number[]);
   }

@@ -20,7 +20,7 @@ export interface Tokenizer {
 export function loadTokenizer(dir: string): Tokenizer {
   const path = join(dir, "tokenizer.json");
   const config = readJson(join(dir, "tokenizer_config.json"), true) ?? {};
-  const tokenizer = new PreTrainedTokenizer(readJson(path, false), config);
+  const tokenizer = open(path, readJson(path, false) ?? {}, config);
   return {
     encode: (text) => tokenizer.encode(text, { add_special_tokens: false }),
     decode: (ids) =>
@@ -30,10 +30,35 @@ export function loadTokenizer(dir: string): Tokenizer {
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
     encodeChat(messages) {
       if (!tokenizer.chat_template) throw new UserError(`${dir}: this model has no chat template; leave out --chat`);
-      const text = tokenizer.apply_chat_template([...messages], { tokenize: false, add_generation_prompt: true });
-      return tokenizer.encode(text as string, { add_special_tokens: false });
+      return tokenizer.encode(render(dir, tokenizer, messages), { add_special_tokens: false });
     },
   };
+}
+
+function open(path: string, data: object, config: object): PreTrainedTokenizer {
+  try {
+    return new PreTrainedTokenizer(data, config);
+  } catch (cause) {
+    throw new UserError(`${path}: not a usable tokenizer (${reasonOf(cause)})`, { cause });
+  }
+}
+
+function render(dir: string, tokenizer: PreTrainedTokenizer, messages: readonly ChatMessage[]): string {
+  try {
+    const text: unknown = tokenizer.apply_chat_template([...messages], {
+      tokenize: false,
+      add_generation_prompt: true,
+    });
+    if (typeof text !== "string") throw new Error("it gives no text");
+    return text;
+  } catch (cause) {
+    throw new UserError(`${dir}: its chat template cannot be used (${reasonOf(cause)})`, { cause });
+  }
+}
+
+/** What a library said, as one line. */
+function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ").trim();
 }
 
 function readJson(path: string, optional: boolean): object | undefined {
@@ -42,7 +67,8 @@ function readJson(path: string, optional: boolean): object | undefined {
     text = readFileSync(path, "utf8");
   } catch (cause) {
     if (optional && (cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new UserError(`cannot read ${path}: ${(cause as Error).message}`, { cause });
+    const parts = "a checkpoint folder holds config.json, model.safetensors and tokenizer.json";
+    throw new UserError(`cannot read ${path}: ${(cause as Error).message}; ${parts}`, { cause });
   }
   try {
     return JSON.parse(text) as object;

@@ -2,7 +2,18 @@
  * Routing captures while they are made: an append-only file that survives a kill, turned into a capture file
  * (safetensors, laid out as docs/captures.md says) at the end without ever being in memory as a whole.
  */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { UserError } from "../errors.ts";
 import { createSafetensorsWriter } from "../engine/safetensors-writer.ts";
 import type { TensorSpec } from "../engine/safetensors-writer.ts";
 import type { RoutingCapture } from "../engine/requests.ts";
@@ -21,10 +32,23 @@ export interface CaptureShape {
   readonly nExpertsTot: number;
 }
 
-/** Bytes of one doc's record: input ids (int32), then topk ids (uint16) and weights (float32), layer-major. */
+/** Bytes of one doc's record: input ids (int32), then topk ids (uint16), weights and margins (float32), layer-major. */
 function recordBytes({ layers, nExpertsAct }: CaptureShape, nTokens: number): number {
-  const entries = layers.length * nTokens * nExpertsAct;
-  return nTokens * 4 + entries * 2 + entries * 4;
+  const rows = layers.length * nTokens;
+  return nTokens * 4 + rows * nExpertsAct * (2 + 4) + rows * 4;
+}
+
+function sizeOf(shape: CaptureShape | undefined, kept: readonly StoredCapture[]): number {
+  return shape === undefined ? 0 : kept.reduce((size, { nTokens }) => size + recordBytes(shape, nTokens), 0);
+}
+
+function attempt<T>(path: string, doing: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const advice = "free some space or choose another --output, and run the same command again";
+    throw new UserError(`cannot ${doing} ${path}: ${(cause as Error).message}; ${advice}`, { cause });
+  }
 }
 
 export class CaptureStore {
@@ -38,24 +62,40 @@ export class CaptureStore {
     this.#size = size;
   }
 
-  /** Opens the store with what `kept` says it must hold, in that order; anything after that was cut off in mid-write. */
-  static open(path: string, shape: CaptureShape | undefined, kept: readonly StoredCapture[]): CaptureStore {
-    const size = shape === undefined ? 0 : kept.reduce((n, { nTokens }) => n + recordBytes(shape, nTokens), 0);
-    const fd = openSync(path, constants.O_RDWR | constants.O_CREAT);
-    if (fstatSync(fd).size < size) {
-      closeSync(fd);
-      throw new Error(`${path} is shorter than the run's own record says; delete the run folder's parity.jsonl to score again`);
-    }
-    ftruncateSync(fd, size);
-    return new CaptureStore(path, fd, size);
+  /** True when the store's file holds at least the records of `kept`. */
+  static holds(path: string, shape: CaptureShape | undefined, kept: readonly StoredCapture[]): boolean {
+    return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= sizeOf(shape, kept);
   }
 
+  /**
+   * Opens the store with what `kept` says it must hold, in that order; anything after that was cut off in mid-write.
+   *
+   * @throws UserError when the file cannot be opened, or is shorter (see `holds`)
+   */
+  static open(path: string, shape: CaptureShape | undefined, kept: readonly StoredCapture[]): CaptureStore {
+    const size = sizeOf(shape, kept);
+    return attempt(path, "open", () => {
+      const fd = openSync(path, constants.O_RDWR | constants.O_CREAT);
+      if (fstatSync(fd).size < size) {
+        closeSync(fd);
+        throw new Error("it is shorter than the run's own record says");
+      }
+      ftruncateSync(fd, size);
+      return new CaptureStore(path, fd, size);
+    });
+  }
+
+  /** @throws UserError when the disk is full and the like */
   append(inputIds: readonly number[], capture: RoutingCapture): void {
-    for (const array of [Int32Array.from(inputIds), capture.topkIds, capture.topkWeights]) {
-      const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-      for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#size + done);
-      this.#size += bytes.length;
-    }
+    attempt(this.#path, "write", () => {
+      for (const array of [Int32Array.from(inputIds), capture.topkIds, capture.topkWeights, capture.margins]) {
+        const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+        for (let done = 0; done < bytes.length;) {
+          done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#size + done);
+        }
+        this.#size += bytes.length;
+      }
+    });
   }
 
   /** Writes the capture file. */
@@ -78,14 +118,20 @@ export class CaptureStore {
         const perLayer = nTokens * shape.nExpertsAct;
         const idsAt = record + nTokens * 4;
         const weightsAt = idsAt + shape.layers.length * perLayer * 2;
+        const marginsAt = weightsAt + shape.layers.length * perLayer * 4;
         writer.write("input_ids", new Int32Array(this.#read(record, nTokens * 4)));
         writer.write("doc_index", new Int32Array(nTokens).fill(docId));
-        writer.write("position", Int32Array.from({ length: nTokens }, (_, position) => position));
+        writer.write(
+          "position",
+          Int32Array.from({ length: nTokens }, (_, position) => position),
+        );
         for (const [index, layer] of shape.layers.entries()) {
           const ids = new Uint16Array(this.#read(idsAt + index * perLayer * 2, perLayer * 2));
           writer.write(`layers.${layer}.topk_ids`, narrow ? Uint8Array.from(ids) : ids);
           const weights = new Float32Array(this.#read(weightsAt + index * perLayer * 4, perLayer * 4));
           writer.write(`layers.${layer}.topk_weights`, weights);
+          const margins = new Float32Array(this.#read(marginsAt + index * nTokens * 4, nTokens * 4));
+          writer.write(`layers.${layer}.router_margin`, margins);
         }
         record += recordBytes(shape, nTokens);
       }
@@ -108,7 +154,7 @@ export class CaptureStore {
 
   #read(position: number, length: number): ArrayBuffer {
     const bytes = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const read = readSync(this.#fd, bytes, done, length - done, position + done);
       if (read === 0) throw new Error(`${this.#path} ended early`);
       done += read;
@@ -126,6 +172,7 @@ function tensorSpecs({ layers, nExpertsAct, nExpertsTot }: CaptureShape, docs: r
     ...layers.flatMap((layer): TensorSpec[] => [
       { name: `layers.${layer}.topk_ids`, dtype: nExpertsTot <= 256 ? "U8" : "U16", shape: [tokens, nExpertsAct] },
       { name: `layers.${layer}.topk_weights`, dtype: "F32", shape: [tokens, nExpertsAct] },
+      { name: `layers.${layer}.router_margin`, dtype: "F32", shape: [tokens] },
     ]),
   ];
 }

@@ -1,8 +1,8 @@
 /** Router logits -> the K experts of each token and their weights (the step before routing data are made). */
+import { choiceMargin } from "./router-margin.ts";
 import { type ScoringFunction, scoreRow } from "./scores.ts";
 import { checkSelectOptions, type SelectOptions } from "./select-options.ts";
 
-export type { ScoringFunction } from "./scores.ts";
 export type { SelectOptions } from "./select-options.ts";
 
 export interface Selection {
@@ -10,6 +10,11 @@ export interface Selection {
   readonly topkIds: Int32Array;
   /** [N, K] their weights. */
   readonly topkWeights: Float32Array;
+  /**
+   * [N] by how much the worst expert chosen outscored the best one left out (with groups: or the worst group kept the best
+   * one left out, if that is closer). Only where it was asked for.
+   */
+  readonly margins?: Float32Array;
 }
 
 /** Guards a renormalisation against 0/0, as in Transformers and aiter; too small to change any other sum. */
@@ -35,10 +40,7 @@ const RENORMALIZE_EPSILON = 1e-20;
 export function selectExperts(logits: Float32Array, options: SelectOptions, out?: Selection): Selection {
   checkSelectOptions(logits, options);
   const { nTokens, nExpertsTot, nExpertsAct, correctionBias } = options;
-  const selection = out ?? {
-    topkIds: new Int32Array(nTokens * nExpertsAct),
-    topkWeights: new Float32Array(nTokens * nExpertsAct),
-  };
+  const selection = out ?? createSelection(options);
   if (selection.topkIds.length !== nTokens * nExpertsAct || selection.topkWeights.length !== nTokens * nExpertsAct) {
     throw new RangeError(`the buffers of a selection need ${nTokens * nExpertsAct} elements each`);
   }
@@ -55,9 +57,33 @@ export function selectExperts(logits: Float32Array, options: SelectOptions, out?
     }
     if (groups !== undefined) keepBestGroups(choice, groups);
     chooseExperts(choice, groups, options.ties === "highest", best, selection.topkIds, token * nExpertsAct);
+    if (selection.margins !== undefined) {
+      selection.margins[token] = routerMargin(choice, groups, selection.topkIds, token * nExpertsAct, nExpertsAct);
+    }
     weighExperts(scores, options, selection, token * nExpertsAct);
   }
   return selection;
+}
+
+function createSelection({ nTokens, nExpertsAct, margins }: SelectOptions): Selection {
+  return {
+    topkIds: new Int32Array(nTokens * nExpertsAct),
+    topkWeights: new Float32Array(nTokens * nExpertsAct),
+    ...(margins === true ? { margins: new Float32Array(nTokens) } : {}),
+  };
+}
+
+function routerMargin(
+  choice: Float32Array,
+  groups: Groups | undefined,
+  ids: Int32Array,
+  start: number,
+  k: number,
+): number {
+  if (groups === undefined) return choiceMargin(choice, ids, start, k);
+  const { size, kept, scores, chosen, topkGroup } = groups;
+  const experts = choiceMargin(choice, ids, start, k, (expert) => kept[Math.floor(expert / size)] === 1);
+  return Math.min(experts, choiceMargin(scores, chosen, 0, topkGroup));
 }
 
 interface Groups {

@@ -22,6 +22,8 @@ export interface SelectOptions {
   readonly scale: number;
   /** softmax only: choose by the logits, then take the softmax over the K chosen. Default false. */
   readonly softmaxAfterTopk?: boolean | undefined;
+  /** Also give the router margins. Default false: they take a second pass over the scores. */
+  readonly margins?: boolean | undefined;
   /** Which of two experts with equal choice scores wins: the lower id (default) or the higher. Also among groups. */
   readonly ties?: "lowest" | "highest" | undefined;
 }

@@ -66,8 +66,8 @@ describe("a completion", () => {
     const ask = (seed: string): Promise<Completion> =>
       engine.complete(request(QUESTIONS[2] as string, { temperature: 1.5, seed }));
     const [a, again, b, c] = await Promise.all([ask("a"), ask("a"), ask("b"), ask("c")]);
-    expect(content(again as Completion)).toEqual(content(a as Completion));
-    expect(new Set([a, b, c].map((completion) => completion?.text)).size).toBeGreaterThan(1);
+    expect(content(again)).toEqual(content(a));
+    expect(new Set([a, b, c].map(({ text }) => text)).size).toBeGreaterThan(1);
   });
 
   it("ends where the context does", async () => {

@@ -4,7 +4,7 @@ import { float32ToHalf } from "../../../engine/half-floats.ts";
 import type { RoutingInput, WeightArray } from "../../../engine/routing/routing-data.ts";
 
 /** Deterministic pseudo-random numbers in [0, 1) (a 32-bit multiply-xorshift generator); enough for test data. */
-export function randomSource(seed: number): () => number {
+function randomSource(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x9e3779b9) >>> 0;

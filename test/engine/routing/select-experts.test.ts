@@ -150,6 +150,53 @@ describe("any row", () => {
   });
 });
 
+describe("the router margin", () => {
+  const marginOf = (logits: Float32Array, options: Partial<SelectOptions>): number | undefined =>
+    selectExperts(logits, { ...BASE, margins: true, ...options }).margins?.[0];
+
+  test("is how far the last one chosen stands above the first one left out, bias included", () => {
+    const correctionBias = Float32Array.of(0.5, 0.25, 0.125, 0.0625);
+    expect(marginOf(new Float32Array(4), { correctionBias })).toBe(0.125);
+    expect(marginOf(new Float32Array(4), {})).toBe(0);
+  });
+
+  test("is that of the groups where these are closer", () => {
+    const logits = Float32Array.of(3, -3, 2.875, -3);
+    const [first, , second] = [0, 1, 2].map((i) => Math.fround(1 / (1 + Math.exp(-(logits[i] as number)))));
+    const options = { nGroup: 2, topkGroup: 1, nExpertsAct: 1 } as const;
+    expect(marginOf(logits, options)).toBeCloseTo((first as number) - (second as number), 6);
+    // Inside the group that was kept, the other expert is far away; where all of it is chosen, nothing else can be.
+    expect(marginOf(logits, { ...options, nExpertsAct: 2 })).toBeCloseTo((first as number) - (second as number), 6);
+  });
+
+  test("is infinite where nothing is left out, NaN where a NaN was chosen, and absent unless asked for", () => {
+    expect(marginOf(new Float32Array(4), { nExpertsAct: 4 })).toBe(Infinity);
+    expect(marginOf(Float32Array.of(NaN, NaN, NaN, 0), {})).toBe(NaN);
+    expect(selectExperts(new Float32Array(4), BASE).margins).toBeUndefined();
+  });
+
+  test("a choice survives any change of the scores that is smaller than half of it, and not a larger one", () => {
+    const row = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 3, maxLength: 12 });
+    fc.assert(
+      fc.property(row, fc.nat(), (values, pick) => {
+        const logits = new Float32Array(values.length);
+        const bias = Float32Array.from(values);
+        const nExpertsAct = 1 + (pick % (values.length - 1));
+        const options = { nExpertsTot: values.length, nExpertsAct };
+        const chosen = (correctionBias: Float32Array): Set<number> =>
+          new Set(selectExperts(logits, { ...BASE, ...options, correctionBias }).topkIds);
+        const before = chosen(bias);
+        const margin = marginOf(logits, { ...options, correctionBias: bias }) as number;
+        const moved = (by: number): Set<number> =>
+          chosen(bias.map((value, id) => (before.has(id) ? value - by * margin : value + by * margin)));
+        fc.pre(margin > 1e-4);
+        expect(moved(0.49)).toEqual(before);
+        expect(moved(0.51)).not.toEqual(before);
+      }),
+    );
+  });
+});
+
 describe("buffers and bad options", () => {
   test("given buffers are filled and returned", () => {
     const out = { topkIds: new Int32Array(2), topkWeights: new Float32Array(2) };
