@@ -21,6 +21,8 @@ export interface AskVariantOptions {
   readonly task: Task;
   readonly settings: ResolvedSettings;
   readonly prompts: () => Iterable<PromptedDoc>;
+  /** How many docs the journal has an answer of. */
+  readonly completed: number;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: VariantProgress) => void;
 }
@@ -28,15 +30,12 @@ export interface AskVariantOptions {
 /** @throws UserError when the journal cannot be written */
 export async function askVariant(runner: Runner, journal: Journal, options: AskVariantOptions): Promise<void> {
   const { task, settings, signal, onProgress } = options;
-  const tally = { done: 0, failed: 0, correct: 0, marked: 0 };
+  const tally = { done: options.completed, failed: 0, correct: 0, marked: 0 };
   const report = (): void => onProgress({ ...tally, total: settings.docs });
 
   function* questions(): Generator<Question<PromptedDoc>> {
     for (const doc of options.prompts()) {
-      if (journal.isCompleted(doc.docId)) {
-        tally.done += 1;
-        continue;
-      }
+      if (journal.isCompleted(doc.docId)) continue;
       yield { doc, prompt: doc.prompt, options: askOptions(settings, doc.docId) };
     }
   }
@@ -56,6 +55,7 @@ export async function askVariant(runner: Runner, journal: Journal, options: AskV
     }
     report();
   };
+  report();
   await askDocs(runner, questions(), { concurrency: settings.concurrency, signal, onOutcome });
   report();
 }

@@ -6,12 +6,12 @@ import type { Comparison } from "../reports/comparison.ts";
 import { describeEnvironment } from "../reports/environment.ts";
 import { writeFileAtomic } from "../reports/files.ts";
 import type { Journal } from "../reports/journal.ts";
+import { jsonFileText } from "../reports/json.ts";
 import type { JsonObject } from "../reports/json.ts";
 import { renderReport } from "../reports/markdown.ts";
-import { openRunFolder } from "../reports/run-folder.ts";
+import { openRunFolder, readRunRecord } from "../reports/run-folder.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
-import { describeEmbedded, engineVersions, openEmbeddedRunner } from "../runners/embedded.ts";
-import type { Runner } from "../runners/runner.ts";
+import { describeEmbedded, engineVersions } from "../runners/embedded.ts";
 import { buildPrompts } from "../tasks/index.ts";
 import type { PromptedDoc, Task, TaskData } from "../tasks/index.ts";
 import { askVariant } from "./ask-variant.ts";
@@ -24,6 +24,7 @@ import { pairDocs } from "./pair-docs.ts";
 import type { Progress } from "./progress.ts";
 import { decisiveSettings, resolveSettings } from "./settings.ts";
 import type { EvaluateSettings, ResolvedSettings, VariantName } from "./settings.ts";
+import { VariantRunners } from "./variant-runners.ts";
 import { judge } from "./verdict.ts";
 
 export interface EvaluateOptions {
@@ -57,20 +58,45 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { task, data, output, signal } = options;
   // Every doc in flight listens to it, which is many but bounded: no sign of a leak.
   setMaxListeners(0, signal);
-  const settings = resolveSettings(task, data.total, options.settings);
+  const settings = resolveSettings(task, data, options.settings);
   const engine = await describeEmbedded(settings.modelDir);
+  const runners = new VariantRunners(settings);
+  try {
+    // What is wrong with a new run's prompts or engine is said before there is a folder.
+    promptsOf(options, settings);
+    if ((await readRunRecord(output)) === undefined) await runners.get("baseline");
+    return await evaluateIn(await openFolder(options, settings, engine), runners, settings, options);
+  } finally {
+    await runners.close();
+  }
+}
+
+async function openFolder(
+  { task, data, output, asked }: EvaluateOptions,
+  settings: ResolvedSettings,
+  engine: Awaited<ReturnType<typeof describeEmbedded>>,
+): Promise<RunFolder> {
   const { provenance } = data;
-  const folder = await openRunFolder({
+  return openRunFolder({
     path: output,
     fusecheck: packageJson.version,
-    asked: options.asked,
+    asked,
     settings: decisiveSettings(task, provenance.files, settings, engine),
     task: { name: task.name, version: task.version, provenance: JSON.parse(JSON.stringify(provenance)) },
     engine: { ...engine },
     environment: await describeEnvironment(engineVersions()),
   });
+}
+
+async function evaluateIn(
+  folder: RunFolder,
+  runners: VariantRunners,
+  settings: ResolvedSettings,
+  options: EvaluateOptions,
+): Promise<Evaluation> {
+  const { output, signal } = options;
   try {
-    const comparison = await new Run(options, settings, folder).finish();
+    const comparison = await new Run(options, settings, folder, runners).finish();
     return { comparison, folder: output, resumed: folder.resumed };
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -81,17 +107,23 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   }
 }
 
-/** The parts that a run's stretches share: its folder, its journals, and engines that are opened when first needed. */
+function promptsOf({ task, data }: EvaluateOptions, settings: ResolvedSettings): Iterable<PromptedDoc> {
+  const { numFewshot, seed, docs, chat } = settings;
+  return buildPrompts(task, data, { numFewshot, seed, limit: docs, chat });
+}
+
+/** The parts that a run's stretches share. */
 class Run {
   readonly #options: EvaluateOptions;
   readonly #settings: ResolvedSettings;
   readonly #folder: RunFolder;
-  readonly #runners = new Map<VariantName, Promise<Runner>>();
+  readonly #runners: VariantRunners;
 
-  constructor(options: EvaluateOptions, settings: ResolvedSettings, folder: RunFolder) {
+  constructor(options: EvaluateOptions, settings: ResolvedSettings, folder: RunFolder, runners: VariantRunners) {
     this.#options = options;
     this.#settings = settings;
     this.#folder = folder;
+    this.#runners = runners;
   }
 
   async finish(): Promise<Comparison> {
@@ -106,50 +138,32 @@ class Run {
       return await this.#conclude(journals, parity);
     } finally {
       for (const journal of journals.values()) await journal.close();
-      for (const runner of this.#runners.values()) await runner.then((opened) => opened.close()).catch(() => {});
     }
   }
 
-  #prompts = (): Iterable<PromptedDoc> => {
-    const { task, data } = this.#options;
-    const { numFewshot, seed, docs, chat } = this.#settings;
-    return buildPrompts(task, data, { numFewshot, seed, limit: docs, chat });
-  };
-
-  #runner = (variant: VariantName): Promise<Runner> => {
-    const { concurrency, modelDir } = this.#settings;
-    const opening =
-      this.#runners.get(variant) ??
-      openEmbeddedRunner({
-        routing: variant === "fused" ? "fused" : "reference",
-        concurrency,
-        ...(modelDir === undefined ? {} : { modelDir }),
-      });
-    this.#runners.set(variant, opening);
-    return opening;
-  };
+  #prompts = (): Iterable<PromptedDoc> => promptsOf(this.#options, this.#settings);
 
   async #ask(variant: VariantName, journal: Journal): Promise<void> {
     const { task, signal, progress } = this.#options;
     const settings = this.#settings;
-    let pending = false;
-    for (const { docId } of this.#prompts()) pending ||= !journal.isCompleted(docId);
-    if (!pending) return;
+    let completed = 0;
+    for (const { docId } of this.#prompts()) if (journal.isCompleted(docId)) completed += 1;
+    if (completed === settings.docs) return;
     await this.#folder.setStatus("running");
-    const runner = await this.#runner(variant);
+    const runner = await this.#runners.get(variant);
     const report = progress.start(variant);
     const start = performance.now();
-    const elapsed = (): number => (performance.now() - start) / 1000;
+    const elapsed = (): number => Math.round(performance.now() - start) / 1000;
     // A killed process loses from its total at most the time since the last record.
     const clock = setInterval(() => void this.#folder.recordSeconds(variant, elapsed()).catch(() => {}), 2000);
     try {
       const onProgress = (state: VariantProgress): void =>
         report({ done: state.done, total: state.total, facts: progressFacts(state) });
-      await askVariant(runner, journal, { task, settings, prompts: this.#prompts, signal, onProgress });
+      await askVariant(runner, journal, { task, settings, prompts: this.#prompts, completed, signal, onProgress });
     } finally {
       clearInterval(clock);
-      await this.#folder.recordSeconds(variant, elapsed());
       progress.end();
+      await this.#folder.recordSeconds(variant, elapsed());
     }
     signal.throwIfAborted();
   }
@@ -165,13 +179,16 @@ class Run {
       settings: this.#settings,
       prompts: this.#prompts,
       journals: { baseline, fused },
-      runner: this.#runner,
+      runner: (variant) => this.#runners.get(variant),
       signal: this.#options.signal,
       progress: this.#options.progress,
     });
   }
 
-  async #conclude(journals: ReadonlyMap<VariantName, Journal>, { parity, logprobs }: ParityResult): Promise<Comparison> {
+  async #conclude(
+    journals: ReadonlyMap<VariantName, Journal>,
+    { parity, logprobs }: ParityResult,
+  ): Promise<Comparison> {
     const { task, data, command } = this.#options;
     const folder = this.#folder;
     const marked: MarkedVariant[] = [];
@@ -185,6 +202,7 @@ class Run {
         ? pairDocs(task, baseline.marks, fused.marks)
         : { paired: [], flips: [] };
     const { record } = folder;
+    const summaries = marked.map(({ summary }) => summary);
     const comparison: Comparison = {
       schema: 1,
       fusecheck: packageJson.version,
@@ -194,18 +212,17 @@ class Run {
       environment: { ...record.environment },
       settings: record.settings,
       command,
-      variants: marked.map(({ summary }) => summary),
+      variants: summaries,
       paired,
       flips,
       parity,
       logprobs,
-      verdict: judge(paired, parity),
+      verdict: judge(summaries, paired, parity),
       notJudged: throughputNote(marked.length),
     };
-    await writeFileAtomic(folder.file("comparison.json"), `${JSON.stringify(comparison, undefined, 2)}\n`);
+    await writeFileAtomic(folder.file("comparison.json"), jsonFileText(comparison));
     await writeFileAtomic(folder.file("report.md"), renderReport(comparison));
-    const failed = marked.some(({ summary }) => summary.counts.failed > 0);
-    await folder.setStatus(failed ? "incomplete" : "complete");
+    await folder.setStatus(comparison.verdict.complete ? "complete" : "incomplete");
     return comparison;
   }
 }
@@ -223,6 +240,7 @@ function describeProvenance({ provenance }: TaskData): string {
     download: "downloaded",
     generated: "generated",
   }[source];
-  const identity = source === "generated" ? "" : published ? ", the published set by its SHA-256" : ", not the published set";
+  const identity =
+    source === "generated" ? "" : published ? ", the published set by its SHA-256" : ", not the published set";
   return `${what}${identity}${note === undefined ? "" : `; ${note}`}`;
 }

@@ -12,6 +12,7 @@ import type { RunFolder } from "../reports/run-folder.ts";
 import { generationKwargs, mark, promptText } from "../tasks/index.ts";
 import type { Marked, PromptedDoc, Task, TaskData } from "../tasks/index.ts";
 import type { ResolvedSettings } from "./settings.ts";
+import { stated } from "./stated.ts";
 
 /** One doc's marks by filter name, or undefined where the engine gave no answer. */
 export type MarksByDoc = ReadonlyMap<number, ReadonlyMap<string, Marked>>;
@@ -95,7 +96,7 @@ async function resultsInput(
       }
     },
   });
-  const model = String(engine["model"]);
+  const model = stated(engine, "model");
   return {
     task: task.name,
     version: task.version,
@@ -116,7 +117,7 @@ async function resultsInput(
     effectiveDocs: marks.size,
     limit: settings.limit,
     fewshotSeed: settings.seed,
-    model: { source: `fusecheck-${String(engine["name"])}`, name: model, args: { model, variant: name } },
+    model: { source: `fusecheck-${stated(engine, "name")}`, name: model, args: { model, variant: name } },
     generation: { max_tokens: settings.maxTokens, temperature: settings.temperature },
     concurrency: settings.concurrency,
     device: "cpu",

@@ -1,8 +1,9 @@
 /** What a run is asked to do, and what that resolves to. The one place where a run's defaults are. */
-import { describeEmbedded } from "../runners/embedded.ts";
+import type { describeEmbedded } from "../runners/embedded.ts";
 import type { JsonObject } from "../reports/json.ts";
+import { DEFAULT_CONCURRENCY, DEFAULT_MAX_TOKENS, DEFAULT_PARITY_DOCS } from "./defaults.ts";
 import { FEWSHOT_SEED, resolveNumFewshot } from "../tasks/index.ts";
-import type { Task } from "../tasks/index.ts";
+import type { Task, TaskData } from "../tasks/index.ts";
 
 export interface EvaluateSettings {
   /** Also ask the variant with fused routing, and compare. */
@@ -37,20 +38,10 @@ export interface ResolvedSettings {
 
 export type VariantName = "baseline" | "fused";
 
-/** lm-eval's default for tasks that state none; none of the GSM8K family does. */
-const DEFAULT_MAX_TOKENS = 256;
-
-/** As many sequences at a time as the engine's benchmark runs. */
-const DEFAULT_CONCURRENCY = 32;
-
-/**
- * Routing is compared on a spot check of this many docs: some tens of thousands of routing decisions, which takes a
- * fraction of the time that the answers take.
- */
-const DEFAULT_PARITY_DOCS = 32;
-
-export function resolveSettings(task: Task, totalDocs: number, asked: EvaluateSettings): ResolvedSettings {
-  const docs = asked.limit ?? totalDocs;
+export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSettings): ResolvedSettings {
+  // More docs than a task's files hold cannot be asked; generated ones never end.
+  const most = data.provenance.source === "generated" ? Infinity : data.total;
+  const docs = Math.min(asked.limit ?? data.total, most);
   return {
     variants: asked.fused ? ["baseline", "fused"] : ["baseline"],
     docs,
@@ -81,6 +72,8 @@ export function decisiveSettings(
     task: task.name,
     task_version: task.version,
     data_sha256: dataFiles.map(({ sha256 }) => sha256),
+    // Said first, in the words of the command line, of a folder that was made without `--fused`.
+    fused: settings.variants.includes("fused"),
     variants: settings.variants,
     docs: settings.docs,
     num_fewshot: settings.numFewshot,

@@ -1,40 +1,94 @@
 /** Did all that was asked for hold? */
-import type { JudgedParity, NotJudged, PairedByFilter, Verdict } from "../reports/comparison.ts";
+import type { RoutingParity } from "../metrics/routing-parity.ts";
+import { count, counted } from "../reports/number-text.ts";
+import type { JudgedParity, NotJudged, PairedByFilter, VariantSummary, Verdict } from "../reports/comparison.ts";
 
 /**
- * Most tokens whose expert set may differ between the variants on identical tokens. The two sum a token's expert outputs in
- * different orders, so a router downstream may see a last-bit difference, and where two experts are that close it may
- * choose the other. A wrong kernel moves far more: any fault that the answers could show affects over 1 % of tokens.
+ * Most tokens whose expert set may differ where the engine gives no margins, so that a near-tie cannot be told from a
+ * fault. Two orders of summing flip about one token in 10,000; any fault that the answers could show, over 1 %.
  */
 const MAX_TOKENS_AFFECTED = 0.001;
 
-/** Largest difference of a weight of the same expert, relative to nothing: weights are of the order of 1. */
-const MAX_WEIGHT_DIFFERENCE = 1e-3;
+/**
+ * Largest difference of a weight of the same expert on the same token: ten times what the two orders of summing were seen
+ * to do to the embedded model's weights (which are of the order of 1), and a hundredth of what bfloat16 would.
+ */
+const MAX_WEIGHT_DIFFERENCE = 3e-5;
 
-export function judge(paired: readonly PairedByFilter[], parity: JudgedParity | NotJudged): Verdict {
+export function judge(
+  variants: readonly VariantSummary[],
+  paired: readonly PairedByFilter[],
+  parity: JudgedParity | NotJudged,
+): Verdict {
+  const missing = variants.flatMap(missingDocs);
+  const complete = missing.length === 0;
   const broken = [...paired.flatMap(regressionOf), ...(parity.kind === "judged" ? parityFaults(parity) : [])];
-  if (broken.length > 0) return { held: false, reasons: broken };
-  if (paired.length === 0) return { held: true, reasons: [] };
+  if (broken.length > 0) return { held: false, complete, reasons: [...broken, ...missing] };
+  if (variants.length < 2) return { held: true, complete, reasons: missing };
+  if (!paired.some(({ n }) => n > 0)) {
+    return {
+      held: false,
+      complete,
+      reasons: ["no doc was answered by both variants: nothing was compared", ...missing],
+    };
+  }
   const held = ["no filter shows a loss beyond its 95 % interval"];
-  if (parity.kind === "judged") held.push("routing data sound, and every token's experts agree within rounding");
-  return { held: true, reasons: held };
+  if (parity.kind === "judged") held.push(parityHeld(parity));
+  return { held: true, complete, reasons: [...held, ...missing] };
 }
 
-function regressionOf({ filter, difference }: PairedByFilter): string[] {
+function missingDocs({ name, counts: { total, failed, skipped } }: VariantSummary): string[] {
+  const missing = failed + skipped;
+  return missing === 0 ? [] : [`${name}: ${missing} of ${total} docs have no answer; the same command asks them again`];
+}
+
+/** All of so many docs lost is more than chance: the two-sided sign test, 2 * 0.5 ** n, falls below 0.05 at 6. */
+const ALL_LOST_DOCS = 6;
+
+function regressionOf({ filter, n, difference }: PairedByFilter): string[] {
+  if (difference.kind === "all discordant" && difference.delta < 0 && n >= ALL_LOST_DOCS) {
+    return [`${filter}: fused lost every one of ${n} docs`];
+  }
   if (difference.kind !== "estimated" || difference.high >= 0) return [];
-  const points = (x: number): string => `${(100 * x).toFixed(2)}`;
-  return [`${filter}: fused is ${points(-difference.delta)} points lower (95 % interval ${points(difference.low)} to ${points(difference.high)})`];
+  const points = (x: number): string => (100 * x).toFixed(2);
+  return [
+    `${filter}: fused is ${points(-difference.delta)} points lower (95 % interval ${points(difference.low)} to ${points(difference.high)})`,
+  ];
 }
 
 function parityFaults({ routing, invariants }: JudgedParity): string[] {
   const faults: string[] = [];
-  if (invariants.broken > 0) faults.push(`routing data: ${invariants.broken} invariants broken (${invariants.firstBroken})`);
-  if (routing.tokensAffected > MAX_TOKENS_AFFECTED * routing.tokens) {
-    faults.push(`expert sets differ for ${routing.tokensAffected} of ${routing.tokens} tokens, more than rounding explains`);
-  }
+  if (invariants.broken > 0)
+    faults.push(`routing data: ${invariants.broken} invariants broken (${invariants.firstBroken})`);
+  faults.push(...selectionFaults(routing));
   const weights = routing.layers.map((layer) => layer.weights);
   const worst = Math.max(0, ...weights.map(({ max }) => max));
   if (worst > MAX_WEIGHT_DIFFERENCE) faults.push(`weights of the same expert differ by up to ${worst.toPrecision(2)}`);
   if (weights.some(({ notFinite }) => notFinite > 0)) faults.push("some expert weights are not finite");
   return faults;
+}
+
+function selectionFaults(routing: RoutingParity): string[] {
+  const { tokens, tokensAffected, marginsKnown, firstUnexplained } = routing;
+  if (!marginsKnown) {
+    if (tokensAffected <= MAX_TOKENS_AFFECTED * tokens) return [];
+    return [`expert sets differ for ${count(tokensAffected)} of ${count(tokens)} tokens, more than rounding explains`];
+  }
+  if (firstUnexplained === null) return [];
+  const { doc_id, position, layer } = firstUnexplained;
+  const choices = sumOf(routing, "unexplained");
+  return [
+    `other experts in ${count(choices)} of ${count(sumOf(routing, "tokens"))} choices, which no near-tie explains ` +
+      `(the first: doc ${doc_id}, position ${position}, layer ${layer})`,
+  ];
+}
+
+function parityHeld({ routing }: JudgedParity): string {
+  const ties = sumOf(routing, "nearTies");
+  const but = ties === 0 ? "" : ` but for ${counted(ties, "near-tie")} of ${count(sumOf(routing, "tokens"))} choices`;
+  return `routing data sound; every token to the same experts with the same weights${but}`;
+}
+
+function sumOf({ layers }: RoutingParity, of: "tokens" | "nearTies" | "unexplained"): number {
+  return layers.reduce((sum, layer) => sum + layer[of], 0);
 }

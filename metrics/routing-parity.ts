@@ -1,10 +1,20 @@
 /**
  * Routing parity: did every token use the same experts, with the same weights, in every MoE layer?
  *
+ * Two engines that sum in another order differ in last bits, and where a router's choice is closer than that, either
+ * expert is right. Once a token went to another expert, what follows from it differs for real. So each difference is given
+ * a cause, and only what no cause explains speaks against the engine:
+ *
+ * - *downstream*: an earlier layer sent this token, or one before it, to other experts. A layer's router sees what the
+ *   layers before it made of this token and, through attention, of the tokens before it: nothing else.
+ * - *near-tie*: one expert swapped where both routers' margins are within rounding.
+ * - *unexplained*: all else.
+ *
  * Results are plain JSON and merge, so that a run that was stopped continues from what it had. Counts do not depend on the
  * order of merging; a sum of weight differences does in its last bits, so merge in doc order where files must be equal.
  */
 import { DifferenceAccumulator, mergeDifferences, type DifferenceSum } from "./difference.ts";
+import { findId, sameOrder, swappedIds } from "./expert-sets.ts";
 
 /** What the routers of one variant chose for the tokens of one doc. */
 export interface RoutingCapture {
@@ -12,19 +22,29 @@ export interface RoutingCapture {
   readonly ids: ArrayLike<number>;
   /** The weight of each id, same shape; left out when the engine does not give them. */
   readonly weights?: ArrayLike<number> | undefined;
+  /** [layers * tokens] how far the worst expert chosen scored above the best one left out; left out when not known. */
+  readonly margins?: ArrayLike<number> | undefined;
 }
 
 /** Two captures of the same token sequence. */
 export interface RoutingDocPair {
   readonly docId: number;
-  /** Model layer numbers of the MoE layers, in the order of the captures. */
+  /** Model layer numbers of the MoE layers, ascending, in the order of the captures. */
   readonly layers: readonly number[];
   readonly nTokens: number;
   /** Experts per token. */
   readonly k: number;
   readonly baseline: RoutingCapture;
   readonly fused: RoutingCapture;
+  /** Margins up to this are ties within rounding. Default `NEAR_TIE_MARGIN`. */
+  readonly nearTieMargin?: number;
 }
+
+/**
+ * Of scores between 0 and 1 in float32: some hundred times the spacing of the numbers, as far as two orders of summing a
+ * few hundred terms move a score, and as much as the embedded engine may differ from Transformers.
+ */
+const NEAR_TIE_MARGIN = 1e-5;
 
 /** Parity of one MoE layer. */
 export interface LayerParity {
@@ -32,17 +52,22 @@ export interface LayerParity {
   readonly tokens: number;
   /** tokens * k */
   readonly entries: number;
-  /** Tokens whose set of experts differs. */
+  /** Tokens whose set of experts differs; the sum of the next three. */
   readonly tokensMismatched: number;
+  readonly nearTies: number;
+  readonly downstream: number;
+  readonly unexplained: number;
   /** Ids that one variant chose and the other did not, each swap counted once. */
   readonly idsMismatched: number;
   /** Tokens with the same set in another order: allowed, the order is free. */
   readonly tokensReordered: number;
-  /** Weight differences, by id, over the ids that both chose. */
+  /** Tokens downstream of a divergence, whether or not their experts differ: no evidence of anything. */
+  readonly tokensNotJudged: number;
+  /** Weight differences, by id, of the tokens that are judged and whose experts are the same. */
   readonly weights: DifferenceSum;
 }
 
-/** Where the expert sets first differ: lowest doc id, then token position, then layer. */
+/** Where expert sets first differ: lowest doc id, then token position, then layer. */
 export interface Divergence {
   readonly doc_id: number;
   /** Index of the token in the compared sequence, prompt included, from 0. */
@@ -56,12 +81,23 @@ export interface RoutingParity {
   readonly tokens: number;
   /** Tokens whose expert set differs in at least one layer. */
   readonly tokensAffected: number;
+  /** Whether near-ties could be told apart: false where any capture came without margins. */
+  readonly marginsKnown: boolean;
   readonly layers: readonly LayerParity[];
   readonly firstDivergence: Divergence | null;
+  readonly firstUnexplained: Divergence | null;
 }
 
 /** The parity of no docs: the start of every merge. */
-export const NO_ROUTING: RoutingParity = { docs: 0, tokens: 0, tokensAffected: 0, layers: [], firstDivergence: null };
+export const NO_ROUTING: RoutingParity = {
+  docs: 0,
+  tokens: 0,
+  tokensAffected: 0,
+  marginsKnown: true,
+  layers: [],
+  firstDivergence: null,
+  firstUnexplained: null,
+};
 
 /**
  * Compares two captures of one doc.
@@ -70,17 +106,22 @@ export const NO_ROUTING: RoutingParity = { docs: 0, tokens: 0, tokensAffected: 0
  */
 export function compareRouting(pair: RoutingDocPair): RoutingParity {
   checkShapes(pair);
-  const affected = new Uint8Array(pair.nTokens);
-  let first: Divergence | null = null;
+  const { docId, nTokens, baseline, fused } = pair;
+  const affected = new Uint8Array(nTokens);
+  let firstDivergence: Divergence | null = null;
+  let firstUnexplained: Divergence | null = null;
+  let judgedUpTo = nTokens;
   const layers = pair.layers.map((layer, index) => {
-    const parity = compareLayer(pair, layer, index, affected);
-    if (parity.firstPosition >= 0) {
-      first = earlier(first, { doc_id: pair.docId, position: parity.firstPosition, layer });
-    }
-    return parity.result;
+    const { result, first, unexplained } = compareLayer(pair, index, judgedUpTo, affected);
+    const at = (position: number): Divergence => ({ doc_id: docId, position, layer });
+    if (first < nTokens) firstDivergence = earlier(firstDivergence, at(first));
+    if (unexplained < nTokens) firstUnexplained = earlier(firstUnexplained, at(unexplained));
+    judgedUpTo = Math.min(judgedUpTo, first);
+    return { layer, ...result };
   });
   const tokensAffected = affected.reduce((sum, token) => sum + token, 0);
-  return { docs: 1, tokens: pair.nTokens, tokensAffected, layers, firstDivergence: first };
+  const marginsKnown = baseline.margins !== undefined && fused.margins !== undefined;
+  return { docs: 1, tokens: nTokens, tokensAffected, marginsKnown, layers, firstDivergence, firstUnexplained };
 }
 
 /**
@@ -98,71 +139,68 @@ export function mergeRouting(a: RoutingParity, b: RoutingParity): RoutingParity 
     docs: a.docs + b.docs,
     tokens: a.tokens + b.tokens,
     tokensAffected: a.tokensAffected + b.tokensAffected,
+    marginsKnown: a.marginsKnown && b.marginsKnown,
     layers: a.layers.map((layer, index) => mergeLayer(layer, b.layers[index]!)),
     firstDivergence: earlier(a.firstDivergence, b.firstDivergence),
+    firstUnexplained: earlier(a.firstUnexplained, b.firstUnexplained),
   };
 }
 
-function compareLayer(
-  pair: RoutingDocPair,
-  layer: number,
-  index: number,
-  affected: Uint8Array,
-): { readonly result: LayerParity; readonly firstPosition: number } {
-  const { nTokens, k, baseline, fused } = pair;
+interface ComparedLayer {
+  readonly result: Omit<LayerParity, "layer">;
+  /** The first position whose set differs, and the first that nothing explains; the number of tokens where there is none. */
+  readonly first: number;
+  readonly unexplained: number;
+}
+
+/** @param judgedUpTo - tokens from this position on are downstream of what an earlier layer did */
+function compareLayer(pair: RoutingDocPair, index: number, judgedUpTo: number, affected: Uint8Array): ComparedLayer {
+  const { nTokens, k, baseline, fused, nearTieMargin = NEAR_TIE_MARGIN } = pair;
   const weights = new DifferenceAccumulator();
-  let tokensMismatched = 0;
-  let idsMismatched = 0;
+  const counts = { tokensMismatched: 0, nearTies: 0, downstream: 0, unexplained: 0, idsMismatched: 0 };
   let tokensReordered = 0;
-  let firstPosition = -1;
+  let [first, unexplained] = [nTokens, nTokens];
   for (let token = 0; token < nTokens; token++) {
-    const start = (index * nTokens + token) * k;
-    const missing = Math.max(idsNotIn(baseline.ids, fused.ids, start, k), idsNotIn(fused.ids, baseline.ids, start, k));
-    if (missing > 0) {
-      tokensMismatched++;
-      idsMismatched += missing;
+    const row = index * nTokens + token;
+    const start = row * k;
+    const swapped = swappedIds(baseline.ids, fused.ids, start, k);
+    if (swapped > 0) {
+      counts.tokensMismatched++;
+      counts.idsMismatched += swapped;
       affected[token] = 1;
-      if (firstPosition < 0) firstPosition = token;
-    } else if (!sameOrder(baseline.ids, fused.ids, start, k)) tokensReordered++;
-    if (baseline.weights !== undefined && fused.weights !== undefined) {
-      for (let slot = start; slot < start + k; slot++) {
-        const other = findId(fused.ids, baseline.ids[slot]!, start, k);
-        if (other >= 0) weights.add(baseline.weights[slot]!, fused.weights[other]!);
+      first = Math.min(first, token);
+      if (token >= judgedUpTo) counts.downstream++;
+      else if (swapped === 1 && isNearTie(baseline, fused, row, nearTieMargin)) counts.nearTies++;
+      else {
+        counts.unexplained++;
+        unexplained = Math.min(unexplained, token);
       }
+      continue;
     }
+    if (!sameOrder(baseline.ids, fused.ids, start, k)) tokensReordered++;
+    if (token < judgedUpTo) addWeights(weights, baseline, fused, start, k);
   }
-  return {
-    result: {
-      layer,
-      tokens: nTokens,
-      entries: nTokens * k,
-      tokensMismatched,
-      idsMismatched,
-      tokensReordered,
-      weights: weights.result(),
-    },
-    firstPosition,
-  };
+  const tokens = { tokens: nTokens, entries: nTokens * k, tokensNotJudged: nTokens - judgedUpTo, tokensReordered };
+  return { result: { ...tokens, ...counts, weights: weights.result() }, first, unexplained };
 }
 
-/** How many distinct ids of `a` at [start, start + k) are not among those of `b`. k is small (8 or so): no sets needed. */
-function idsNotIn(a: ArrayLike<number>, b: ArrayLike<number>, start: number, k: number): number {
-  let count = 0;
+function isNearTie(a: RoutingCapture, b: RoutingCapture, row: number, margin: number): boolean {
+  // A NaN margin is no tie.
+  return (a.margins?.[row] ?? Infinity) <= margin && (b.margins?.[row] ?? Infinity) <= margin;
+}
+
+function addWeights(
+  differences: DifferenceAccumulator,
+  a: RoutingCapture,
+  b: RoutingCapture,
+  start: number,
+  k: number,
+): void {
+  if (a.weights === undefined || b.weights === undefined) return;
   for (let slot = start; slot < start + k; slot++) {
-    const id = a[slot]!;
-    if (findId(a, id, start, k) === slot && findId(b, id, start, k) < 0) count++;
+    const other = findId(b.ids, a.ids[slot]!, start, k);
+    differences.add(a.weights[slot]!, b.weights[other]!);
   }
-  return count;
-}
-
-function findId(ids: ArrayLike<number>, id: number, start: number, k: number): number {
-  for (let slot = start; slot < start + k; slot++) if (ids[slot] === id) return slot;
-  return -1;
-}
-
-function sameOrder(a: ArrayLike<number>, b: ArrayLike<number>, start: number, k: number): boolean {
-  for (let slot = start; slot < start + k; slot++) if (a[slot] !== b[slot]) return false;
-  return true;
 }
 
 function mergeLayer(a: LayerParity, b: LayerParity): LayerParity {
@@ -170,9 +208,13 @@ function mergeLayer(a: LayerParity, b: LayerParity): LayerParity {
     layer: a.layer,
     tokens: a.tokens + b.tokens,
     entries: a.entries + b.entries,
-    tokensMismatched: a.tokensMismatched + b.tokensMismatched,
-    idsMismatched: a.idsMismatched + b.idsMismatched,
+    tokensNotJudged: a.tokensNotJudged + b.tokensNotJudged,
     tokensReordered: a.tokensReordered + b.tokensReordered,
+    tokensMismatched: a.tokensMismatched + b.tokensMismatched,
+    nearTies: a.nearTies + b.nearTies,
+    downstream: a.downstream + b.downstream,
+    unexplained: a.unexplained + b.unexplained,
+    idsMismatched: a.idsMismatched + b.idsMismatched,
     weights: mergeDifferences(a.weights, b.weights),
   };
 }
@@ -186,18 +228,15 @@ function earlier(a: Divergence | null, b: Divergence | null): Divergence | null 
 function checkShapes({ docId, layers, nTokens, k, baseline, fused }: RoutingDocPair): void {
   if (!Number.isSafeInteger(nTokens) || nTokens < 0) throw new RangeError(`doc ${docId}: nTokens is ${nTokens}`);
   if (!Number.isSafeInteger(k) || k < 1) throw new RangeError(`doc ${docId}: k is ${k}`);
-  const entries = layers.length * nTokens * k;
-  const lengths = {
-    "baseline ids": baseline.ids.length,
-    "fused ids": fused.ids.length,
-    "baseline weights": baseline.weights?.length ?? entries,
-    "fused weights": fused.weights?.length ?? entries,
+  const rows = layers.length * nTokens;
+  const check = (name: string, length: number | undefined, perRow: number, shape: string): void => {
+    if (length === undefined || length === rows * perRow) return;
+    throw new RangeError(`doc ${docId}: ${length} ${name}, not ${rows * perRow} (${shape})`);
   };
-  for (const [name, length] of Object.entries(lengths)) {
-    if (length !== entries) {
-      throw new RangeError(
-        `doc ${docId}: ${length} ${name}, not ${entries} (${layers.length} layers * ${nTokens} tokens * ${k} experts)`,
-      );
-    }
+  for (const [name, { ids, weights, margins }] of Object.entries({ baseline, fused })) {
+    const shape = `${layers.length} layers * ${nTokens} tokens`;
+    check(`${name} ids`, ids.length, k, `${shape} * ${k} experts`);
+    check(`${name} weights`, weights?.length, k, `${shape} * ${k} experts`);
+    check(`${name} margins`, margins?.length, 1, shape);
   }
 }

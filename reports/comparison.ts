@@ -78,9 +78,12 @@ export interface JudgedLogprobs extends LogprobDifference {
   readonly kind: "judged";
 }
 
-/** Did all that was asked for hold? `reasons` says in words what was broken, or what held. */
+/** Did all that was asked for hold? `reasons` says in words what was broken, what held, what is missing. */
 export interface Verdict {
+  /** Nothing that was compared differs by more than rounding and chance. False where nothing could be compared. */
   readonly held: boolean;
+  /** Every doc was answered. Else `held` speaks of the others. */
+  readonly complete: boolean;
   readonly reasons: readonly string[];
 }
 

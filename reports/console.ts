@@ -18,13 +18,23 @@ export function renderConsole(comparison: Comparison): string {
   return `${blocks.join("\n\n")}\n`;
 }
 
+/** What `--quiet` leaves: the verdict in one line, or the table of the one variant that there is. */
+export function renderQuiet(comparison: Comparison): string {
+  const { variants, verdict } = comparison;
+  const line = [verdictWord(comparison), verdict.reasons.map((reason) => visible(reason, 400)).join("; ")]
+    .join(" ")
+    .trim();
+  const [only, ...others] = variants;
+  return only !== undefined && others.length === 0 ? `${makeTable(only.table)}${line}\n` : `${line}\n`;
+}
+
 function pairedBlock({ paired, flips }: Comparison): string {
   const width = Math.max(0, ...paired.map(({ filter }) => filter.length));
   const lines = paired.map((pair) => {
     const { delta, standardError, interval } = differenceText(pair);
     return (
-      `  ${visible(pair.filter).padEnd(width)}  ${delta} points, SE ${standardError}, 95 % interval ${interval}; ${count(pair.n)} docs: ` +
-      `both right ${count(pair.bothRight)}, only baseline ${count(pair.onlyBaseline)}, ` +
+      `  ${visible(pair.filter).padEnd(width)}  ${delta} points, SE ${standardError}, 95 % interval ${interval}\n` +
+      `  ${" ".repeat(width)}  of ${counted(pair.n, "doc")}: both right ${count(pair.bothRight)}, only baseline ${count(pair.onlyBaseline)}, ` +
       `only fused ${count(pair.onlyFused)}, both wrong ${count(pair.bothWrong)}`
     );
   });
@@ -52,5 +62,5 @@ function variantLine(variant: VariantSummary): string {
   const tokens =
     `${count(promptTokens)} prompt tokens (${rate.prompt}/s), ` +
     `${count(generatedTokens)} generated (${rate.generated}/s)`;
-  return `${visible(name)}: ${outcomes}; ${duration(seconds)}, ${tokens}`;
+  return `${visible(name)}: ${outcomes}\n  ${duration(seconds)}, ${tokens}`;
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { open, readdir, rename, unlink } from "node:fs/promises";
+import { mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 
@@ -15,7 +15,7 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
   ["EISDIR", "this is a folder, not a file: move it away or choose another path"],
   ["EEXIST", "a file of this name exists: move it away or choose another path"],
   ["ENAMETOOLONG", "the path is too long: choose a shorter one"],
-  ["ENOENT", "it does not exist"],
+  ["ENOENT", "there is no such place: choose another path"],
   ["EMFILE", "too many files are open: raise the limit (ulimit -n)"],
   ["ELOOP", "its symbolic links form a loop: choose another path"],
 ]);
@@ -35,6 +35,31 @@ export function fileProblem(error: unknown, path: string, doing: string): unknow
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
+}
+
+/**
+ * Creates a folder and those above it, as far as they are missing. Not `mkdir` with `recursive`, which in Node 20 never
+ * returns where the system says ENOENT for a folder whose parent exists (`/proc/x`).
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EEXIST" && (await isFolder(path))) return;
+    const parent = dirname(path);
+    if (code !== "ENOENT" || parent === path || (await isFolder(parent))) throw error;
+    await makeFolder(parent);
+    await makeFolder(path);
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** A new name beside `path`, of the kind that `removeTemporaryFiles` removes. */

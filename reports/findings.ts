@@ -1,7 +1,7 @@
 /** The findings of a run in words, the same on the terminal and in Markdown. */
 import { throughput } from "../metrics/latency.ts";
 import type { DifferenceSum } from "../metrics/difference.ts";
-import type { RoutingParity } from "../metrics/routing-parity.ts";
+import type { Divergence, RoutingParity } from "../metrics/routing-parity.ts";
 import type { Comparison, FlippedDoc, JudgedLogprobs, PairedByFilter, VariantSummary } from "./comparison.ts";
 import { count, counted, points, size } from "./number-text.ts";
 
@@ -37,9 +37,10 @@ export function differenceText({ n, difference }: PairedByFilter): DifferenceTex
 }
 
 /** The verdict in a word or two. One variant alone can only be complete or not: there is nothing that it must equal. */
-export function verdictWord({ variants, verdict }: Comparison): string {
-  if (variants.length > 1) return verdict.held ? "Held." : "Did not hold.";
-  return verdict.held ? "Complete." : "Incomplete.";
+export function verdictWord({ variants, paired, verdict }: Comparison): string {
+  if (!verdict.held && paired.some(({ n }) => n > 0)) return "Did not hold.";
+  if (!verdict.complete) return "Incomplete.";
+  return variants.length > 1 ? "Held." : "Complete.";
 }
 
 /** The docs that flipped under any filter, each once, by rising id. */
@@ -48,7 +49,7 @@ export function flippedIds(flips: readonly FlippedDoc[]): number[] {
 }
 
 /** All layers' weight differences together. */
-export function allWeights(routing: RoutingParity): DifferenceSum {
+function allWeights(routing: RoutingParity): DifferenceSum {
   let total: DifferenceSum = { count: 0, sum: 0, max: 0, notFinite: 0 };
   for (const { weights } of routing.layers) {
     total = {
@@ -62,7 +63,7 @@ export function allWeights(routing: RoutingParity): DifferenceSum {
 }
 
 /** `largest 1.19e-7, mean 3.1e-9 over 1,629,630`; says so when there is nothing to compare. */
-export function differenceSum({ count: n, sum, max, notFinite }: DifferenceSum, noun: string): string {
+function differenceSum({ count: n, sum, max, notFinite }: DifferenceSum, noun: string): string {
   const broken = notFinite === 0 ? "" : `; ${count(notFinite)} more differ and are not finite`;
   if (n === 0) return `no ${noun}s to compare${broken}`;
   return `largest ${size(max)}, mean ${size(sum / n)} over ${counted(n, noun)}${broken}`;
@@ -72,20 +73,40 @@ export function differenceSum({ count: n, sum, max, notFinite }: DifferenceSum, 
 export function routingSentences(parity: Comparison["parity"]): string[] {
   if (parity.kind === "not judged") return [];
   const { routing, invariants } = parity;
-  const entries = routing.layers.reduce((sum, layer) => sum + layer.entries, 0);
-  const mismatched = routing.layers.reduce((sum, layer) => sum + layer.idsMismatched, 0);
-  const first = routing.firstDivergence;
+  const sum = (of: "tokens" | "entries" | "idsMismatched" | "tokensMismatched" | Cause | "tokensNotJudged"): number =>
+    routing.layers.reduce((total, layer) => total + layer[of], 0);
+  const causes = CAUSES.map(([cause, words]) => `${words} ${count(sum(cause))}`).join(", ");
+  const mismatched = sum("tokensMismatched");
   return [
     `${counted(routing.layers.length, "MoE layer")}, ${counted(routing.tokens, "token")} of ${counted(routing.docs, "doc")} ` +
       `(the same prompt and completion scored by both variants).`,
-    `Expert ids that differ, as sets: ${count(mismatched)} of ${count(entries)}; ` +
+    `Expert ids that differ, as sets: ${count(sum("idsMismatched"))} of ${count(sum("entries"))}; ` +
       `tokens affected in any layer: ${count(routing.tokensAffected)} of ${count(routing.tokens)}.`,
-    `Weights, id by id: ${differenceSum(allWeights(routing), "weight")}.`,
+    ...(mismatched === 0 ? [] : [`Choices that differ: ${count(mismatched)} of ${count(sum("tokens"))}: ${causes}.`]),
+    `Weights, id by id: ${differenceSum(allWeights(routing), "weight")}` +
+      (mismatched === 0
+        ? "."
+        : `; ${counted(sum("tokensNotJudged"), "choice")} downstream of a divergence ${sum("tokensNotJudged") === 1 ? "is" : "are"} not judged.`),
     `Routing-data invariants: ${count(invariants.checked)} checked, ${count(invariants.broken)} broken.`,
-    first === null
-      ? "First divergence: none."
-      : `First divergence: doc ${first.doc_id}, position ${first.position}, layer ${first.layer}.`,
+    firstDivergenceSentence(routing),
   ];
+}
+
+type Cause = "nearTies" | "downstream" | "unexplained";
+
+const CAUSES: readonly (readonly [Cause, string])[] = [
+  ["nearTies", "near-ties"],
+  ["downstream", "downstream of an earlier divergence"],
+  ["unexplained", "unexplained"],
+];
+
+function firstDivergenceSentence({ firstDivergence, firstUnexplained }: RoutingParity): string {
+  if (firstDivergence === null) return "First divergence: none.";
+  const where = ({ doc_id, position, layer }: Divergence): string =>
+    `doc ${doc_id}, position ${position}, layer ${layer}`;
+  const unexplained =
+    firstUnexplained === null ? "none unexplained" : `the first unexplained: ${where(firstUnexplained)}`;
+  return `First divergence: ${where(firstDivergence)}; ${unexplained}.`;
 }
 
 /** How far the log-probabilities of the same tokens lie apart. */

@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
-import { mkdir, open, type FileHandle } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../errors.ts";
-import { fileProblem } from "./files.ts";
+import { fileProblem, makeFolder } from "./files.ts";
 import { parseJournalRow, type JournalRow } from "./journal-row.ts";
 import { readLines, type Line } from "./lines.ts";
 
@@ -30,7 +30,7 @@ interface Waiting {
  */
 export async function openJournal(path: string): Promise<Journal> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const file = await open(path, constants.O_RDWR | constants.O_CREAT);
     try {
       const index = new Map<number, Entry>();

@@ -123,11 +123,9 @@ function layerTable(layers: readonly LayerParity[]): string[] {
   );
   if (differing.length === 0) return [];
   const shown = layers.length > LAYERS_LISTED ? differing.slice(0, LAYERS_LISTED) : layers;
-  const rows = shown.map(({ layer, tokensMismatched, idsMismatched, tokensReordered, weights }) => [
+  const rows = shown.map(({ layer, tokensMismatched, nearTies, downstream, unexplained, weights, ...counts }) => [
     String(layer),
-    count(tokensMismatched),
-    count(idsMismatched),
-    count(tokensReordered),
+    ...[tokensMismatched, nearTies, downstream, unexplained, counts.tokensReordered].map(count),
     weights.count === 0 ? "-" : size(weights.max),
     weights.count === 0 ? "-" : size(weights.sum / weights.count),
   ]);
@@ -135,8 +133,10 @@ function layerTable(layers: readonly LayerParity[]): string[] {
     [
       "Layer",
       "Tokens with other experts",
-      "Ids that differ",
-      "Tokens in another order (allowed)",
+      "Near-ties",
+      "Downstream",
+      "Unexplained",
+      "In another order (allowed)",
       "Largest weight Δ",
       "Mean weight Δ",
     ],
@@ -189,11 +189,13 @@ function work({ variants }: Comparison): string[] {
 
 function provenance(comparison: Comparison): string[] {
   const { fusecheck, created, task, engine, environment, settings, command, notJudged } = comparison;
+  // The engine has its own line.
+  const ownSettings = Object.fromEntries(Object.entries(settings).filter(([name]) => name !== "engine"));
   const lines = [
     `- Again: ${codeSpan(command, 1000)}`,
     `- Task: ${prose(task.name)} version ${task.version}; ${prose(task.provenance)}`,
     `- Engine: ${pairs(engine)}`,
-    `- Settings: ${pairs(settings)}`,
+    `- Settings: ${pairs(ownSettings)}`,
     `- Machine: ${pairs(environment)}`,
     `- fusecheck ${prose(fusecheck)}, ${prose(created)}`,
     ...(notJudged.length > 0 ? [`- Not judged: ${notJudged.map((text) => prose(text)).join("; ")}`] : []),

@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import type { RunEnvironment } from "./environment.ts";
-import { errorCode, fileProblem, removeTemporaryFiles, writeFileAtomic } from "./files.ts";
+import { errorCode, fileProblem, makeFolder, removeTemporaryFiles, writeFileAtomic } from "./files.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { openJournal, type Journal } from "./journal.ts";
 import { jsonFileText, type JsonObject } from "./json.ts";
@@ -42,7 +42,7 @@ export async function openRunFolder(options: RunFolderOptions): Promise<RunFolde
   const { path } = options;
   const fingerprint = fingerprintOf(options.settings);
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
   } catch (error) {
     throw fileProblem(error, path, "cannot create");
   }

@@ -31,8 +31,12 @@ describe("compareRouting", () => {
       tokens: 3,
       entries: 6,
       tokensMismatched: 0,
+      nearTies: 0,
+      downstream: 0,
+      unexplained: 0,
       idsMismatched: 0,
       tokensReordered: 0,
+      tokensNotJudged: 0,
       weights: { count: 6, sum: 0, max: 0, notFinite: 0 },
     });
   });
@@ -55,12 +59,70 @@ describe("compareRouting", () => {
   });
 
   test("a swapped expert is one id, one token, and the first divergence is the earliest position", () => {
-    // Layer 1 differs at token 2 (one id); layer 2 at token 1 (both ids) and token 2 (one id).
+    // Layer 1 differs at token 2 (one id); layer 2 at token 1 (both ids) and token 2 (one id), downstream of layer 1.
     const parity = compareRouting(pairWith([0, 1, 2, 3, 4, 9, 0, 1, 8, 9, 9, 5]));
     expect(parity).toMatchObject({ tokensAffected: 2, firstDivergence: { doc_id: 7, position: 1, layer: 2 } });
     expect(parity.layers.map((layer) => [layer.tokensMismatched, layer.idsMismatched, layer.weights.count])).toEqual([
-      [1, 1, 5],
-      [2, 3, 3],
+      [1, 1, 4],
+      [2, 3, 2],
+    ]);
+  });
+
+  /** Layer 1 swaps an expert of token 1, layer 2 of tokens 0 and 2. */
+  const swaps = [0, 1, 2, 9, 4, 5, 9, 1, 2, 3, 4, 9];
+  const causes = (pair: RoutingDocPair): number[][] =>
+    compareRouting(pair).layers.map(({ nearTies, downstream, unexplained, tokensNotJudged }) => [
+      nearTies,
+      downstream,
+      unexplained,
+      tokensNotJudged,
+    ]);
+  const margins = (...values: number[]): Float32Array => Float32Array.from(values);
+  const withMargins = (ofBaseline: Float32Array, ofFused: Float32Array): RoutingDocPair => ({
+    ...pairWith(swaps),
+    baseline: { ...base.baseline, margins: ofBaseline },
+    fused: { ids: swaps, weights: base.baseline.weights, margins: ofFused },
+  });
+
+  test("what an earlier layer changed is downstream from its token on, and not before", () => {
+    const close = margins(1, 0, 1, 1, 1, 1);
+    expect(causes(withMargins(close, close))).toEqual([
+      [1, 0, 0, 0],
+      // Token 0 stands before the divergence, so nothing explains it.
+      [0, 1, 1, 2],
+    ]);
+    expect(compareRouting(withMargins(close, close)).firstUnexplained).toEqual({ doc_id: 7, position: 0, layer: 2 });
+  });
+
+  test("a near-tie is one by the margins of both, up to the limit", () => {
+    const at = Math.fround(1e-5);
+    const limit = (ofBaseline: number, ofFused: number): number | undefined => {
+      const pair = withMargins(margins(1, ofBaseline, 1, 1, 1, 1), margins(1, ofFused, 1, 1, 1, 1));
+      return causes({ ...pair, nearTieMargin: at })[0]?.[0];
+    };
+    expect([limit(at, at), limit(at, 2e-5), limit(2e-5, at), limit(Number.NaN, 0)]).toEqual([1, 0, 0, 0]);
+  });
+
+  test("two experts swapped at once are no near-tie, and without margins nothing is", () => {
+    const both = [0, 1, 8, 9, 4, 5, 0, 1, 2, 3, 4, 5];
+    const zero = new Float32Array(6);
+    const pair = {
+      ...pairWith(both),
+      baseline: { ...base.baseline, margins: zero },
+      fused: { ids: both, margins: zero },
+    };
+    expect(causes(pair)[0]).toEqual([0, 0, 1, 0]);
+    expect(causes(pairWith(swaps))[0]).toEqual([0, 0, 1, 0]);
+    expect([compareRouting(pair).marginsKnown, compareRouting(pairWith(swaps)).marginsKnown]).toEqual([true, false]);
+  });
+
+  test("weights downstream of a divergence are not judged", () => {
+    const weights = Array.from({ length: 12 }, () => 0.5);
+    weights[8] = 0.75;
+    const parity = compareRouting(pairWith([0, 1, 2, 9, 4, 5, 0, 1, 2, 3, 4, 5], weights));
+    expect(parity.layers.map((layer) => [layer.weights.count, layer.weights.max])).toEqual([
+      [4, 0],
+      [2, 0],
     ]);
   });
 
@@ -86,6 +148,10 @@ describe("compareRouting", () => {
       "doc 7: 2 fused ids, not 12 (2 layers * 3 tokens * 2 experts)",
     );
     expect(() => compareRouting({ ...pairWith(base.baseline.ids), k: 0 })).toThrow("k is 0");
+    const short = { ...base.baseline, margins: new Float32Array(5) };
+    expect(() => compareRouting({ ...pairWith(base.baseline.ids), baseline: short })).toThrow(
+      "doc 7: 5 baseline margins, not 6 (2 layers * 3 tokens)",
+    );
   });
 });
 

@@ -16,7 +16,7 @@ const alone: Comparison = {
   flips: [],
   parity: notJudged,
   logprobs: notJudged,
-  verdict: { held: true, reasons: ["200 of 200 docs completed"] },
+  verdict: { held: true, complete: true, reasons: ["200 of 200 docs completed"] },
 };
 
 describe("renderReport", () => {
@@ -91,7 +91,7 @@ describe("renderReport", () => {
           flips: [{ ...example.flips[0]!, fused: { extracted: text, exact_match: 0 } }],
           command: `fusecheck ${text}`,
           engine: { ...example.engine, model: text },
-          verdict: { held: false, reasons: [text, text] },
+          verdict: { held: false, complete: true, reasons: [text, text] },
         });
         expect(report.split("\n")).toHaveLength(lines);
         expect(report.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
@@ -119,7 +119,10 @@ describe("renderConsole", () => {
   });
 
   test("no terminal escape gets through", () => {
-    const text = renderConsole({ ...example, verdict: { held: false, reasons: ["\u001b[2Jgone\u0007"] } });
+    const text = renderConsole({
+      ...example,
+      verdict: { held: false, complete: true, reasons: ["\u001b[2Jgone\u0007"] },
+    });
     expect(text).toContain("\\u{1b}[2Jgone\\u{7}");
   });
 });

@@ -1,0 +1,82 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openParityJournal } from "../../comparison/parity-journal.ts";
+import type { ParityRow } from "../../comparison/parity-journal.ts";
+import { NO_LOGPROBS } from "../../metrics/logprob-difference.ts";
+import { NO_ROUTING } from "../../metrics/routing-parity.ts";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "fusecheck-parity-"));
+  path = join(folder, "parity.jsonl");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function row(docId: number): ParityRow {
+  const sound = { checked: 1, broken: 0, violations: [] };
+  return {
+    doc_id: docId,
+    tokens: 3,
+    shape: { layers: [1], nExpertsAct: 2, nExpertsTot: 8 },
+    routing: NO_ROUTING,
+    logprobs: NO_LOGPROBS,
+    invariants: { baseline: sound, fused: sound },
+  };
+}
+
+function write(...docs: number[]): string {
+  const journal = openParityJournal(path);
+  for (const doc of docs) journal.append(row(doc));
+  journal.close();
+  return readFileSync(path, "utf8");
+}
+
+/** What the journal holds when it is opened again. */
+function reopened(): readonly ParityRow[] {
+  const journal = openParityJournal(path);
+  journal.close();
+  return journal.rows;
+}
+
+describe("the parity journal", () => {
+  it("gives back what was appended", () => {
+    write(0, 1, 5);
+    expect(reopened()).toEqual([row(0), row(1), row(5)]);
+  });
+
+  it("cuts a torn last line away, and goes on behind the whole ones", () => {
+    const whole = write(0, 1);
+    appendFileSync(path, JSON.stringify(row(2)).slice(0, -1));
+    expect(reopened()).toEqual([row(0), row(1)]);
+    expect(readFileSync(path, "utf8")).toBe(whole);
+    const journal = openParityJournal(path);
+    journal.append(row(2));
+    journal.close();
+    expect(reopened()).toEqual([row(0), row(1), row(2)]);
+  });
+
+  it.each(["nonsense", "null", "[]", "{}", '{"doc_id":1,"tokens":"3"}', "\0\0\0"])(
+    "drops all from the line %j",
+    (line) => {
+      const whole = write(0, 1);
+      writeFileSync(path, `${whole}${line}\n${JSON.stringify(row(2))}\n`);
+      expect(reopened()).toEqual([row(0), row(1)]);
+    },
+  );
+
+  it("forgets rows that no longer stand where they stood", () => {
+    write(0, 1, 5);
+    const journal = openParityJournal(path);
+    journal.keep(2);
+    journal.append(row(3));
+    journal.close();
+    expect(reopened().map(({ doc_id: id }) => id)).toEqual([0, 1, 3]);
+  });
+
+  it("names the path when it cannot be opened", () => {
+    expect(() => openParityJournal(join(folder, "missing", "parity.jsonl"))).toThrow(/^cannot open .*missing/);
+  });
+});

@@ -1,0 +1,144 @@
+import { describe, expect, it } from "vitest";
+import { judge } from "../../comparison/verdict.ts";
+import { pairedDifference } from "../../metrics/paired.ts";
+import type { JudgedParity, PairedByFilter, VariantSummary } from "../../reports/comparison.ts";
+import { held } from "../reports/example.ts";
+
+const soundParity = held.parity as JudgedParity;
+
+/** Pairs by their cells: both right, only the baseline, only fused, both wrong. */
+function paired(
+  ...[bothRight, onlyBaseline, onlyFused, bothWrong]: [number, number, number, number]
+): PairedByFilter[] {
+  const cells: [number, 0 | 1, 0 | 1][] = [
+    [bothRight, 1, 1],
+    [onlyBaseline, 1, 0],
+    [onlyFused, 0, 1],
+    [bothWrong, 0, 0],
+  ];
+  const docs = cells.flatMap(([count, a, b]) => Array.from({ length: count }, () => [a, b] as const));
+  return [
+    {
+      filter: "strict-match",
+      ...pairedDifference(
+        docs.map(([a]) => a),
+        docs.map(([, b]) => b),
+      ),
+    },
+  ];
+}
+
+function failing(failed: number): VariantSummary[] {
+  return held.variants.map((variant) => ({
+    ...variant,
+    counts: { ...variant.counts, scored: variant.counts.scored - failed, failed },
+  }));
+}
+
+function parityWith(change: (routing: JudgedParity["routing"]) => JudgedParity["routing"]): JudgedParity {
+  return { ...soundParity, routing: change(soundParity.routing) };
+}
+
+describe("judge", () => {
+  it("holds where nothing differs", () => {
+    expect(judge(held.variants, held.paired, held.parity)).toMatchObject({ held: true, complete: true });
+  });
+
+  it("holds where as many docs were lost as won", () => {
+    expect(judge(held.variants, paired(100, 5, 5, 20), soundParity).held).toBe(true);
+  });
+
+  it("does not hold where the loss lies beyond its interval, and says how large it is", () => {
+    const { held: holds, reasons } = judge(held.variants, paired(160, 20, 0, 20), soundParity);
+    expect(holds).toBe(false);
+    expect(reasons).toEqual([
+      expect.stringMatching(/^strict-match: fused is 10\.00 points lower \(95 % interval -14\.\d\d to -5\.\d\d\)$/),
+    ]);
+  });
+
+  it("does not hold where every doc was lost, though that has no standard error", () => {
+    const { held: holds, reasons } = judge(held.variants, paired(0, 12, 0, 0), soundParity);
+    expect(holds).toBe(false);
+    expect(reasons).toEqual([expect.stringContaining("strict-match: fused lost every one of 12 docs")]);
+  });
+
+  it("does not hold where fused wins alone: better is no loss, but broken routing is", () => {
+    expect(judge(held.variants, paired(100, 0, 20, 0), soundParity).held).toBe(true);
+    const broken = {
+      ...soundParity,
+      invariants: { checked: 9, broken: 2, firstBroken: "fused, doc 0, layer 1: hist" },
+    };
+    const { held: holds, reasons } = judge(held.variants, paired(100, 0, 20, 0), broken);
+    expect(holds).toBe(false);
+    expect(reasons).toEqual(["routing data: 2 invariants broken (fused, doc 0, layer 1: hist)"]);
+  });
+
+  it("does not hold where one choice is unexplained, and says which", () => {
+    const parity = parityWith((routing) => ({
+      ...routing,
+      layers: routing.layers.map((layer, index) =>
+        index === 2 ? { ...layer, tokensMismatched: 1, unexplained: 1, idsMismatched: 1 } : layer,
+      ),
+      firstUnexplained: { doc_id: 3, position: 40, layer: 3 },
+    }));
+    const { held: holds, reasons } = judge(held.variants, held.paired, parity);
+    expect(holds).toBe(false);
+    expect(reasons).toEqual([
+      "other experts in 1 of 562,445 choices, which no near-tie explains (the first: doc 3, position 40, layer 3)",
+    ]);
+  });
+
+  it("holds where near-ties went the other way, and counts them", () => {
+    const parity = parityWith((routing) => ({
+      ...routing,
+      tokensAffected: 900,
+      layers: routing.layers.map((layer) => ({ ...layer, tokensMismatched: 180, nearTies: 2, downstream: 178 })),
+    }));
+    const { held: holds, reasons } = judge(held.variants, held.paired, parity);
+    expect(holds).toBe(true);
+    expect(reasons).toContainEqual(expect.stringContaining("but for 10 near-ties of 562,445 choices"));
+  });
+
+  it("allows as many tokens with other experts as rounding explains where no margins are known, and no more", () => {
+    const affected = (tokensAffected: number): boolean =>
+      judge(
+        held.variants,
+        held.paired,
+        parityWith((routing) => ({ ...routing, marginsKnown: false, tokens: 10_000, tokensAffected })),
+      ).held;
+    expect([affected(10), affected(11)]).toEqual([true, false]);
+  });
+
+  it.each([
+    ["differ", { max: 0.01 }, /weights of the same expert differ by up to 0\.010/],
+    ["differ by little", { max: 4e-5 }, /weights of the same expert differ by up to 0\.000040/],
+    ["are not finite", { notFinite: 1 }, /some expert weights are not finite/],
+  ])("does not hold where expert weights %s", (_what, change, reason) => {
+    const parity = parityWith((routing) => ({
+      ...routing,
+      layers: routing.layers.map((layer, index) =>
+        index === 2 ? { ...layer, weights: { ...layer.weights, ...change } } : layer,
+      ),
+    }));
+    const { held: holds, reasons } = judge(held.variants, held.paired, parity);
+    expect([holds, reasons.length]).toEqual([false, 1]);
+    expect(reasons[0]).toMatch(reason);
+  });
+
+  it("is incomplete where docs failed, and speaks of the others", () => {
+    const verdict = judge(failing(3), held.paired, held.parity);
+    expect(verdict).toMatchObject({ held: true, complete: false });
+    expect(verdict.reasons).toContain("baseline: 3 of 200 docs have no answer; the same command asks them again");
+  });
+
+  it("does not hold where nothing was compared", () => {
+    const { parity } = { parity: { kind: "not judged" as const, reason: "no doc was completed by both variants" } };
+    expect(judge(failing(198), paired(0, 0, 0, 0), parity)).toMatchObject({ held: false, complete: false });
+  });
+
+  it("has nothing to compare of one variant", () => {
+    const alone = held.variants.slice(0, 1);
+    const parity = { kind: "not judged" as const, reason: "one variant only" };
+    expect(judge(alone, [], parity)).toEqual({ held: true, complete: true, reasons: [] });
+  });
+});
