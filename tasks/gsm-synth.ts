@@ -1,3 +1,4 @@
+import { UserError } from "../errors.ts";
 import type { Doc } from "./doc.ts";
 import type { FewshotPool, TaskData } from "./data/task-data.ts";
 import { GSM_SYNTH_VERSION, synthProblem } from "./gsm-synth/index.ts";
@@ -17,7 +18,11 @@ export const gsmSynth: Task = {
   version: GSM_SYNTH_VERSION,
   // The shots at which the embedded model is measured, and at which the field's own CI asks GSM8K.
   numFewshot: 3,
-  load: () => Promise.resolve(generatedData()),
+  async load({ dir }) {
+    if (dir !== undefined)
+      throw new UserError(`--data ${dir}: gsm_synth is generated and reads no files; leave out --data`);
+    return generatedData();
+  },
 };
 
 function generatedData(): TaskData {

@@ -10,7 +10,7 @@ import { type Split, splitOf } from "./split.ts";
 import { Story } from "./story.ts";
 import { TEMPLATES } from "./templates/index.ts";
 
-export { evaluateMarks, type Mark } from "./marks.ts";
+export { evaluateMarks } from "./marks.ts";
 export { type Split, splitOf } from "./split.ts";
 export { TEMPLATES } from "./templates/index.ts";
 

@@ -27,7 +27,11 @@ async function score(
   const output = join(folder, "marks.jsonl");
   const text = rows.map((row) => (typeof row === "string" ? row : JSON.stringify(row))).join("\n");
   await writeFile(completions, text);
-  const summary = await scoreCompletions(getTask(name), { completions, output, source: { dir: folder } });
+  const summary = await scoreCompletions(getTask(name), {
+    completions,
+    output,
+    source: name === "gsm_synth" ? {} : { dir: folder },
+  });
   const lines = (await readFile(output, "utf8")).trimEnd().split("\n");
   return { summary, output: lines.map((line) => JSON.parse(line) as unknown) };
 }

@@ -3,7 +3,7 @@ import { times } from "../phrases.ts";
 import type { Story } from "../story.ts";
 
 /** How one quantity compares with another of size `n`: "12 more shells than", "half as many shells as". */
-export function relation(story: Story, n: number, noun: string): { phrase: string; expression: string } {
+function relation(story: Story, n: number, noun: string): { phrase: string; expression: string } {
   const d = story.draws;
   const kind = d.pick(["more", "fewer", "times", "part"] as const);
   if (kind === "more") {
