@@ -3,8 +3,10 @@ import { closest, distance } from "fastest-levenshtein";
 /** The known name that `name` was probably meant to be; undefined where none is near (more than a third of it differs). */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;
-  const candidate = closest(name.toLowerCase(), known as string[]);
-  return distance(name.toLowerCase(), candidate.toLowerCase()) <= Math.max(2, candidate.length / 3) ? candidate : undefined;
+  const candidate = closest(name.toLowerCase(), known);
+  return distance(name.toLowerCase(), candidate.toLowerCase()) <= Math.max(2, candidate.length / 3)
+    ? candidate
+    : undefined;
 }
 
 /** ` (did you mean "x"?)`, or nothing. */

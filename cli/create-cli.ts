@@ -12,10 +12,10 @@ import { scoreCommand } from "./score.ts";
 
 const COMMANDS: readonly Command[] = [evalCommand, promptsCommand, scoreCommand];
 
-/** Names behind yargs' message about flags that it does not know. */
-function unknownFlags(message: string): string[] {
-  const list = /^Unknown arguments?: (.*)$/s.exec(message)?.[1];
-  return list === undefined ? [] : list.split(", ");
+/** The names that yargs lists behind one of its messages; none where it says something else. */
+function namesBehind(start: RegExp, message: string): string[] {
+  const [found] = start.exec(message) ?? [];
+  return found === undefined ? [] : message.slice(found.length).split(", ");
 }
 
 function describeMisuse(message: string, args: readonly string[]): string {
@@ -24,7 +24,12 @@ function describeMisuse(message: string, args: readonly string[]): string {
     const names = COMMANDS.map(({ name }) => name);
     return `unknown command "${args[0]}"${didYouMean(args[0], names)}; there are: ${names.join(", ")}`;
   }
-  const unknown = unknownFlags(message);
+  const help = `see fusecheck ${command?.name ?? ""} --help`;
+  const missing = namesBehind(/^Missing required arguments?: /, message);
+  if (missing.length > 0) return `${missing.map((name) => `--${name}`).join(" and ")} must be given; ${help}`;
+  const [valueless] = namesBehind(/^Not enough arguments following: /, message);
+  if (valueless !== undefined) return `--${valueless} needs a value; ${help}`;
+  const unknown = namesBehind(/^Unknown arguments?: /, message);
   if (unknown.length === 0) return message.replaceAll("\n", " ");
   const known = Object.keys(command?.flags ?? {});
   const shown = unknown.map((name) => {
@@ -33,7 +38,26 @@ function describeMisuse(message: string, args: readonly string[]): string {
       ? `unknown flag --${name}${meant === undefined ? "" : ` (did you mean --${meant}?)`}`
       : `unexpected argument "${name}"`;
   });
-  return `${shown.join(", ")}; see fusecheck ${command?.name ?? ""} --help`;
+  return `${shown.join(", ")}; ${help}`;
+}
+
+/**
+ * What yargs lets through: it takes `--fused=yes` for `false`, so that a switch would be off that the user meant to be on;
+ * it makes an array of a switch given twice; and it puts away what follows `--`.
+ */
+function checkSwitches(args: readonly string[]): void {
+  const flags = COMMANDS.find(({ name }) => name === args[0])?.flags ?? {};
+  const given = new Set<string>();
+  for (const arg of args) {
+    if (arg === "--") throw new UserError(`unexpected argument "--"; see fusecheck ${args[0]} --help`);
+    const [, name = "", value = "true"] = /^--(?:no-)?([\w-]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (!Object.hasOwn(flags, name) || flags[name]?.type !== "boolean") continue;
+    if (!/^(?:true|false)$/.test(value)) {
+      throw new UserError(`--${name} takes no value but true or false, not "${value}"`);
+    }
+    if (given.has(name)) throw new UserError(`--${name} was given more than once; give it once`);
+    given.add(name);
+  }
 }
 
 /** yargs' own errors, and those of our coercions, which it wraps: the command line is at fault, not the program. */
@@ -55,6 +79,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
       "$0 <command>\n\nIs a mixture-of-experts engine with fused routing kernels still right, and how much faster is it?",
     )
     .parserConfiguration({ "dot-notation": false, "strip-aliased": true })
+    .updateStrings({ string: "value", boolean: "switch" })
     .strict()
     .demandCommand(1, 1, "name a command; see fusecheck --help", "one command at a time; see fusecheck --help")
     .version(packageJson.version)
@@ -70,6 +95,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     });
   }
   try {
+    checkSwitches(args);
     await cli.parseAsync();
     return exitCode;
   } catch (error) {

@@ -1,9 +1,11 @@
+import { DEFAULT_CONCURRENCY, DEFAULT_MAX_TOKENS, DEFAULT_PARITY_DOCS } from "../comparison/defaults.ts";
 import type { Comparison } from "../reports/comparison.ts";
 import type { Command } from "./command.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { integerFlag, numberFlag, textFlag } from "./flags.ts";
+import { writeText } from "./write-lines.ts";
 
 /** Runs go here, one folder each, unless --output says otherwise. */
 const RUNS = "fusecheck-runs";
@@ -28,7 +30,10 @@ export const evalCommand: Command = defineCommand({
     }),
     seed: integerFlag("seed", { min: 0, describe: "seed of examples and sampling", defaultDescription: "1234" }),
     chat: { type: "boolean", default: false, describe: "ask in the model's chat template" },
-    data: textFlag("data", { describe: "folder with the task's files", defaultDescription: "the cache, or a download" }),
+    data: textFlag("data", {
+      describe: "folder with the task's files",
+      defaultDescription: "the cache, or a download",
+    }),
     model: textFlag("model", {
       describe: "checkpoint folder for the embedded engine",
       defaultDescription: "abacus-8m, which comes with fusecheck",
@@ -36,20 +41,34 @@ export const evalCommand: Command = defineCommand({
     "max-tokens": integerFlag("max-tokens", {
       min: 1,
       describe: "most tokens to generate per doc",
-      defaultDescription: "the task's own, else 256",
+      defaultDescription: `the task's own, else ${DEFAULT_MAX_TOKENS}`,
     }),
-    temperature: numberFlag("temperature", { min: 0, max: 10, describe: "0 is greedy", defaultDescription: "the task's own" }),
-    concurrency: integerFlag("concurrency", { min: 1, max: 1024, describe: "docs at a time", defaultDescription: "32" }),
+    temperature: numberFlag("temperature", {
+      min: 0,
+      max: 10,
+      describe: "0 is greedy",
+      defaultDescription: "the task's own",
+    }),
+    concurrency: integerFlag("concurrency", {
+      min: 1,
+      max: 1024,
+      describe: "docs at a time",
+      defaultDescription: String(DEFAULT_CONCURRENCY),
+    }),
     "parity-docs": integerFlag("parity-docs", {
       min: 1,
       describe: "docs whose routing is compared",
-      defaultDescription: "32",
+      defaultDescription: String(DEFAULT_PARITY_DOCS),
     }),
     output: textFlag("output", {
       describe: "run folder; one that holds the same run is resumed",
       defaultDescription: `a new folder in ${RUNS}/`,
     }),
-    quiet: { type: "boolean", default: false, describe: "no progress, and only the verdict" },
+    quiet: {
+      type: "boolean",
+      default: false,
+      describe: "no progress, and only the verdict (of one variant, its table)",
+    },
     json: { type: "boolean", default: false, describe: "print the comparison as JSON instead of text" },
   },
   examples: [
@@ -57,11 +76,18 @@ export const evalCommand: Command = defineCommand({
     ["$0 eval --task gsm8k --limit 100 --output runs/a", "the baseline alone, on 100 docs, kept in runs/a"],
   ],
   handler: async (flags) => {
-    const [{ evaluate, InterruptedError }, { getTask }, { progressOn, SILENT }, { renderConsole }] = await Promise.all([
+    const [
+      { evaluate, InterruptedError },
+      { getTask },
+      { progressOn, SILENT },
+      { renderConsole, renderQuiet },
+      { jsonFileText },
+    ] = await Promise.all([
       import("../comparison/evaluate.ts"),
       import("../tasks/index.ts"),
       import("./progress.ts"),
       import("../reports/console.ts"),
+      import("../reports/json.ts"),
     ]);
     const task = getTask(flags.task ?? "");
     const data = await task.load({ ...(flags.data !== undefined && { dir: flags.data }) });
@@ -89,13 +115,13 @@ export const evalCommand: Command = defineCommand({
         signal,
         progress: flags.quiet ? SILENT : progressOn(process.stderr),
       });
-      if (flags.json) process.stdout.write(`${JSON.stringify(comparison, undefined, 2)}\n`);
-      else process.stdout.write(flags.quiet ? quietLine(comparison) : renderConsole(comparison));
+      const render = flags.json ? jsonFileText : flags.quiet ? renderQuiet : renderConsole;
+      await writeText(render(comparison));
       if (!flags.quiet) process.stderr.write(`run folder: ${folder}\n`);
       return exitCodeOf(comparison);
     } catch (error) {
       if (!(error instanceof InterruptedError)) throw error;
-      const again = commandLine({ ...flags, output });
+      const again = commandLine({ ...flags, output }, startedAs());
       process.stderr.write(`fusecheck: interrupted; to go on where it stopped: ${again}\n`);
       return EXIT.interrupted;
     } finally {
@@ -121,11 +147,18 @@ function askedFlags(flags: object): Record<string, string | number | boolean> {
   return Object.fromEntries(given) as Record<string, string | number | boolean>;
 }
 
-function commandLine(flags: object): string {
+/** The words before the flags: as the user started the program, so that they can be pasted. */
+function startedAs(): string {
+  const script = process.env["npm_lifecycle_event"];
+  if (script === "eval") return "npm run eval --";
+  return script === "fusecheck" ? "npm run fusecheck -- eval" : "fusecheck eval";
+}
+
+function commandLine(flags: object, program = "fusecheck eval"): string {
   const words = Object.entries(askedFlags(flags)).map(([name, value]) =>
     value === true ? `--${name}` : `--${name} ${shellWord(String(value))}`,
   );
-  return ["fusecheck eval", ...words].join(" ");
+  return [program, ...words].join(" ");
 }
 
 function shellWord(text: string): string {
@@ -153,11 +186,7 @@ function onInterrupt(): { signal: AbortSignal; release: () => void } {
   };
 }
 
-function exitCodeOf({ verdict, variants }: Comparison): ExitCode {
-  if (!verdict.held) return EXIT.regressed;
-  return variants.some(({ counts }) => counts.failed > 0) ? EXIT.incomplete : EXIT.held;
-}
-
-function quietLine({ verdict }: Comparison): string {
-  return `${verdict.held ? "held" : "not held"}: ${verdict.reasons.join("; ")}\n`;
+function exitCodeOf({ verdict, paired }: Comparison): ExitCode {
+  if (!verdict.held && paired.some(({ n }) => n > 0)) return EXIT.regressed;
+  return verdict.complete ? EXIT.held : EXIT.incomplete;
 }

@@ -8,7 +8,7 @@ import { UserError } from "../errors.ts";
 function single(flag: string, value: unknown): string | undefined {
   if (value === undefined) return undefined;
   if (Array.isArray(value)) throw new UserError(`--${flag} was given ${value.length} times; give it once`);
-  const text = String(value);
+  const text = typeof value === "string" ? value : "";
   if (text === "") throw new UserError(`--${flag} needs a value`);
   return text;
 }
@@ -19,7 +19,10 @@ interface Common {
 }
 
 /** A flag whose value is any non-empty text. */
-export function textFlag(flag: string, common: Common): Options & { type: "string"; coerce: (v: unknown) => string | undefined } {
+export function textFlag(
+  flag: string,
+  common: Common,
+): Options & { type: "string"; coerce: (v: unknown) => string | undefined } {
   return { ...common, type: "string", requiresArg: true, coerce: (value) => single(flag, value) };
 }
 
@@ -32,7 +35,8 @@ export function integerFlag(
   flag: string,
   { min, max = Number.MAX_SAFE_INTEGER, ...common }: Common & { readonly min: number; readonly max?: number },
 ): Options & { type: "string"; coerce: (v: unknown) => number | undefined } {
-  const expected = max === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`;
+  const expected =
+    max === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`;
   return {
     ...common,
     type: "string",

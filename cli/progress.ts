@@ -1,72 +1,91 @@
 /** Shows a run's progress on stderr: a bar on a terminal, now and then a plain line elsewhere. */
 import { Presets, SingleBar } from "cli-progress";
 import type { Progress, ProgressState } from "../comparison/progress.ts";
+import { startPace } from "./pace.ts";
+import type { Pace } from "./pace.ts";
 
 /** Work shorter than this shows nothing. */
 const PATIENCE_MS = 2000;
+/** A bar's times go on even while no doc ends. */
+const BAR_INTERVAL_MS = 1000;
 const PLAIN_INTERVAL_MS = 10_000;
 
 export const SILENT: Progress = { start: () => () => {}, end: () => {} };
 
+/** Where progress is written; `process.stderr` is one. */
+export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
 /** Choose by where stderr goes. */
-export function progressOn(stream: NodeJS.WriteStream): Progress {
-  return stream.isTTY ? bars(stream) : plainLines(stream);
+export function progressOn(stream: ProgressStream): Progress {
+  return showing(stream.isTTY === true ? barOn(stream) : linesOn(stream));
 }
 
-function bars(stream: NodeJS.WriteStream): Progress {
-  let bar: SingleBar | undefined;
-  const end = (): void => {
-    bar?.stop();
-    bar = undefined;
-  };
-  return {
-    start(name) {
-      end();
-      const begun = performance.now();
-      return ({ done, total, facts }) => {
-        if (bar === undefined) {
-          if (performance.now() - begun < PATIENCE_MS) return;
-          const format = `${name} {bar} {value}/{total}  {facts}  {eta_formatted} left`;
-          bar = new SingleBar({ format, stream, hideCursor: true, etaBuffer: 50, barsize: 24 }, Presets.shades_classic);
-          bar.start(total, done, { facts: facts.join(", ") });
-        }
-        bar.update(done, { facts: facts.join(", ") });
-      };
-    },
-    end,
-  };
+/** One way of showing a stretch of work: its first sight of it comes after PATIENCE_MS. */
+interface Display {
+  readonly intervalMs: number;
+  show(name: string, state: ProgressState, pace: Pace): void;
+  /** What else to show each time a doc ends, once the first sight was given. */
+  update(name: string, state: ProgressState, pace: Pace): void;
+  end(name: string, state: ProgressState, pace: Pace): void;
 }
 
-function plainLines(stream: NodeJS.WriteStream): Progress {
+function showing(display: Display): Progress {
   let finish = (): void => {};
   return {
     start(name) {
-      const begun = performance.now();
-      let said = begun;
-      let first: number | undefined;
+      finish();
       let latest: ProgressState | undefined;
-      const say = (now: number): void => {
+      let shown = false;
+      const pace = startPace();
+      const tick = (): void => {
         if (latest === undefined) return;
-        const { done, total, facts } = latest;
-        const rate = (done - (first ?? 0)) / (now - begun);
-        const left = rate > 0 && done < total ? [`${Math.ceil((total - done) / rate / 1000)} s left`] : [];
-        const parts = [`${done}/${total}`, ...facts, `${Math.round((now - begun) / 1000)} s`, ...left];
-        stream.write(`${name}: ${parts.join(", ")}\n`);
+        shown = true;
+        display.show(name, latest, pace);
       };
+      let timer = setTimeout(() => {
+        tick();
+        timer = setInterval(tick, display.intervalMs).unref();
+      }, PATIENCE_MS).unref();
       finish = () => {
-        const now = performance.now();
-        if (now - begun >= PATIENCE_MS) say(now);
+        clearTimeout(timer);
+        if (shown && latest !== undefined) display.end(name, latest, pace);
         finish = () => {};
       };
       return (state) => {
-        first ??= state.done - 1;
         latest = state;
-        const now = performance.now();
-        if (now - said < PLAIN_INTERVAL_MS) return;
-        said = now;
-        say(now);
+        pace.count(state.done);
+        if (shown) display.update(name, state, pace);
       };
     },
     end: () => finish(),
   };
+}
+
+function barOn(stream: ProgressStream): Display {
+  let bar: SingleBar | undefined;
+  const show = (name: string, { done, total, facts }: ProgressState, pace: Pace): void => {
+    const details = [...facts, ...pace.words(done, total)].join(", ");
+    if (bar === undefined) {
+      const format = `${name} {bar} {value}/{total}  {details}`;
+      bar = new SingleBar({ format, stream, hideCursor: true, barsize: 24 }, Presets.shades_classic);
+      bar.start(total, done, { details });
+    } else bar.update(done, { details });
+  };
+  return {
+    intervalMs: BAR_INTERVAL_MS,
+    show,
+    update: show,
+    end(name, state, pace) {
+      show(name, state, pace);
+      bar?.stop();
+      bar = undefined;
+    },
+  };
+}
+
+function linesOn(stream: ProgressStream): Display {
+  const show = (name: string, { done, total, facts }: ProgressState, pace: Pace): void => {
+    stream.write(`${name}: ${[`${done}/${total}`, ...facts, ...pace.words(done, total)].join(", ")}\n`);
+  };
+  return { intervalMs: PLAIN_INTERVAL_MS, show, update: () => {}, end: show };
 }

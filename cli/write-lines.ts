@@ -7,8 +7,17 @@ import { UserError } from "../errors.ts";
  * has had enough (`| head`) ends it without an error.
  */
 export async function writeLines(lines: Iterable<string>): Promise<void> {
+  await write(withNewlines(lines));
+}
+
+/** Writes a text to standard output, to the same readers. */
+export async function writeText(text: string): Promise<void> {
+  await write([text]);
+}
+
+async function write(parts: Iterable<string>): Promise<void> {
   try {
-    await pipeline(Readable.from(withNewlines(lines)), process.stdout, { end: false });
+    await pipeline(Readable.from(parts), process.stdout, { end: false });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "EPIPE") return;
