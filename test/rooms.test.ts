@@ -25,7 +25,9 @@ function importsOf(path: string): string[] {
 }
 
 it.each(Object.entries(MAY_IMPORT))("%s imports nothing but %j", (room, allowed) => {
-  const files = readdirSync(join(ROOT, room), { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  const files = readdirSync(join(ROOT, room), { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".ts"),
+  );
   expect(files.length).toBeGreaterThan(0);
   const wrong = files.flatMap((file) =>
     importsOf(join(ROOT, room, file))
