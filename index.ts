@@ -39,7 +39,13 @@ export type {
   Score,
   ScoreRequest,
 } from "./engine/requests.ts";
-export { expertHistogram, expertOffsets, fusedRoutingFromTopk, placeEntries } from "./engine/routing/fused.ts";
+export {
+  expertHistogram,
+  expertOffsets,
+  fusedRoutingFromTopk,
+  placeEntries,
+  toLocalExperts,
+} from "./engine/routing/fused.ts";
 export { routingFromTopk } from "./engine/routing/reference-chain.ts";
 export { selectExperts } from "./engine/routing/select-experts.ts";
 export { checkRoutingData } from "./engine/routing/invariants.ts";
