@@ -82,12 +82,14 @@ export const evalCommand: Command = defineCommand({
       { progressOn, SILENT },
       { renderConsole, renderQuiet },
       { jsonFileText },
+      { EmbeddedVariants },
     ] = await Promise.all([
       import("../comparison/evaluate.ts"),
       import("../tasks/index.ts"),
       import("./progress.ts"),
       import("../reports/console.ts"),
       import("../reports/json.ts"),
+      import("../runners/embedded-variants.ts"),
     ]);
     const task = getTask(flags.task ?? "");
     const data = await task.load({ ...(flags.data !== undefined && { dir: flags.data }) });
@@ -107,8 +109,8 @@ export const evalCommand: Command = defineCommand({
           temperature: flags.temperature,
           concurrency: flags.concurrency,
           parityDocs: flags["parity-docs"],
-          modelDir: flags.model,
         }),
+        engines: ({ concurrency, chat }) => new EmbeddedVariants({ modelDir: flags.model, concurrency, chat }),
         output,
         asked: askedFlags(flags),
         command: commandLine(flags),

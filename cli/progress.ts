@@ -10,14 +10,17 @@ const PATIENCE_MS = 2000;
 const BAR_INTERVAL_MS = 1000;
 const PLAIN_INTERVAL_MS = 10_000;
 
-export const SILENT: Progress = { start: () => () => {}, end: () => {} };
+export const SILENT: Progress = { start: () => () => {}, end: () => {}, note: () => {} };
 
 /** Where progress is written; `process.stderr` is one. */
 export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
 /** Choose by where stderr goes. */
 export function progressOn(stream: ProgressStream): Progress {
-  return showing(stream.isTTY === true ? barOn(stream) : linesOn(stream));
+  return {
+    ...showing(stream.isTTY === true ? barOn(stream) : linesOn(stream)),
+    note: (text) => stream.write(`${text}\n`),
+  };
 }
 
 /** One way of showing a stretch of work: its first sight of it comes after PATIENCE_MS. */
@@ -29,7 +32,7 @@ interface Display {
   end(name: string, state: ProgressState, pace: Pace): void;
 }
 
-function showing(display: Display): Progress {
+function showing(display: Display): Pick<Progress, "start" | "end"> {
   let finish = (): void => {};
   return {
     start(name) {

@@ -11,26 +11,30 @@ import type { JsonObject } from "../reports/json.ts";
 import { renderReport } from "../reports/markdown.ts";
 import { openRunFolder, readRunRecord } from "../reports/run-folder.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
-import { describeEmbedded, engineVersions } from "../runners/embedded.ts";
+import { engineVersions } from "../runners/embedded.ts";
+import type { Runner } from "../runners/runner.ts";
+import type { EngineIdentity, VariantEngines, VariantName } from "../runners/variant-engines.ts";
 import { buildPrompts } from "../tasks/index.ts";
 import type { PromptedDoc, Task, TaskData } from "../tasks/index.ts";
 import { askVariant } from "./ask-variant.ts";
 import type { VariantProgress } from "./ask-variant.ts";
-import { judgeParity } from "./judge-parity.ts";
+import { judgeParity, notJudged } from "./judge-parity.ts";
 import type { ParityResult } from "./judge-parity.ts";
 import { markVariant } from "./mark-variant.ts";
 import type { MarkedVariant } from "./mark-variant.ts";
 import { pairDocs } from "./pair-docs.ts";
 import type { Progress } from "./progress.ts";
+import { scoreVariant, sequencesToScore } from "./score-variant.ts";
 import { decisiveSettings, resolveSettings } from "./settings.ts";
-import type { EvaluateSettings, ResolvedSettings, VariantName } from "./settings.ts";
-import { VariantRunners } from "./variant-runners.ts";
+import type { EvaluateSettings, ResolvedSettings } from "./settings.ts";
 import { judge } from "./verdict.ts";
 
 export interface EvaluateOptions {
   readonly task: Task;
   readonly data: TaskData;
   readonly settings: EvaluateSettings;
+  /** Makes the engines to ask, of what the settings resolve to. */
+  readonly engines: (settings: ResolvedSettings) => VariantEngines;
   /** The run folder; one that holds the same run is resumed. */
   readonly output: string;
   /** Flags as given, for the record. */
@@ -59,22 +63,22 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   // Every doc in flight listens to it, which is many but bounded: no sign of a leak.
   setMaxListeners(0, signal);
   const settings = resolveSettings(task, data, options.settings);
-  const engine = await describeEmbedded(settings.modelDir);
-  const runners = new VariantRunners(settings);
+  const engines = options.engines(settings);
   try {
     // What is wrong with a new run's prompts or engine is said before there is a folder.
     promptsOf(options, settings);
-    if ((await readRunRecord(output)) === undefined) await runners.get("baseline");
-    return await evaluateIn(await openFolder(options, settings, engine), runners, settings, options);
+    const engine = await engines.identity(signal);
+    if ((await readRunRecord(output)) === undefined) await engines.check?.(signal);
+    return await evaluateIn(await openFolder(options, settings, engine), engines, settings, options);
   } finally {
-    await runners.close();
+    await engines.close();
   }
 }
 
 async function openFolder(
   { task, data, output, asked }: EvaluateOptions,
   settings: ResolvedSettings,
-  engine: Awaited<ReturnType<typeof describeEmbedded>>,
+  engine: EngineIdentity,
 ): Promise<RunFolder> {
   const { provenance } = data;
   return openRunFolder({
@@ -83,20 +87,20 @@ async function openFolder(
     asked,
     settings: decisiveSettings(task, provenance.files, settings, engine),
     task: { name: task.name, version: task.version, provenance: JSON.parse(JSON.stringify(provenance)) },
-    engine: { ...engine },
+    engine: engine as JsonObject,
     environment: await describeEnvironment(engineVersions()),
   });
 }
 
 async function evaluateIn(
   folder: RunFolder,
-  runners: VariantRunners,
+  engines: VariantEngines,
   settings: ResolvedSettings,
   options: EvaluateOptions,
 ): Promise<Evaluation> {
   const { output, signal } = options;
   try {
-    const comparison = await new Run(options, settings, folder, runners).finish();
+    const comparison = await new Run(options, settings, folder, engines).finish();
     return { comparison, folder: output, resumed: folder.resumed };
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -117,31 +121,39 @@ class Run {
   readonly #options: EvaluateOptions;
   readonly #settings: ResolvedSettings;
   readonly #folder: RunFolder;
-  readonly #runners: VariantRunners;
+  readonly #engines: VariantEngines;
 
-  constructor(options: EvaluateOptions, settings: ResolvedSettings, folder: RunFolder, runners: VariantRunners) {
+  constructor(options: EvaluateOptions, settings: ResolvedSettings, folder: RunFolder, engines: VariantEngines) {
     this.#options = options;
     this.#settings = settings;
     this.#folder = folder;
-    this.#runners = runners;
+    this.#engines = engines;
   }
 
   async finish(): Promise<Comparison> {
     const journals = new Map<VariantName, Journal>();
+    let scored = true;
     try {
       for (const variant of this.#settings.variants) {
         const journal = await this.#folder.openJournal(variant);
         journals.set(variant, journal);
         await this.#ask(variant, journal);
+        if (scored) scored = await this.#score(variant, journals);
+        await this.#engines.release(variant);
       }
-      const parity = await this.#parity(journals);
-      return await this.#conclude(journals, parity);
+      return await this.#conclude(journals, this.#parity(scored));
     } finally {
       for (const journal of journals.values()) await journal.close();
     }
   }
 
   #prompts = (): Iterable<PromptedDoc> => promptsOf(this.#options, this.#settings);
+
+  async #open(variant: VariantName): Promise<Runner> {
+    const { signal, progress } = this.#options;
+    const folder = this.#folder.file("", variant);
+    return this.#engines.open(variant, { signal, folder, onProgress: (what) => progress.note(`${variant}: ${what}`) });
+  }
 
   async #ask(variant: VariantName, journal: Journal): Promise<void> {
     const { task, signal, progress } = this.#options;
@@ -150,7 +162,7 @@ class Run {
     for (const { docId } of this.#prompts()) if (journal.isCompleted(docId)) completed += 1;
     if (completed === settings.docs) return;
     await this.#folder.setStatus("running");
-    const runner = await this.#runners.get(variant);
+    const runner = await this.#open(variant);
     const report = progress.start(variant);
     const start = performance.now();
     const elapsed = (): number => Math.round(performance.now() - start) / 1000;
@@ -168,21 +180,25 @@ class Run {
     signal.throwIfAborted();
   }
 
-  async #parity(journals: ReadonlyMap<VariantName, Journal>): Promise<ParityResult> {
-    const [baseline, fused] = [journals.get("baseline"), journals.get("fused")];
-    if (baseline === undefined || fused === undefined) {
-      const reason = "one variant only";
-      return { parity: { kind: "not judged", reason }, logprobs: { kind: "not judged", reason } };
-    }
-    return judgeParity({
+  /** Gives a variant the baseline's completions; false where its engine cannot take them. */
+  async #score(variant: VariantName, journals: ReadonlyMap<VariantName, Journal>): Promise<boolean> {
+    const { signal, progress } = this.#options;
+    const { variants, parityDocs } = this.#settings;
+    const baseline = journals.get("baseline");
+    if (variants.length < 2 || baseline === undefined) return false;
+    return scoreVariant({
+      variant,
       folder: this.#folder,
-      settings: this.#settings,
-      prompts: this.#prompts,
-      journals: { baseline, fused },
-      runner: (variant) => this.#runners.get(variant),
-      signal: this.#options.signal,
-      progress: this.#options.progress,
+      sequences: await sequencesToScore(this.#prompts(), baseline, parityDocs),
+      runner: () => this.#open(variant),
+      signal,
+      progress,
     });
+  }
+
+  #parity(scored: boolean): ParityResult {
+    if (this.#settings.variants.length < 2) return notJudged("one variant only");
+    return scored ? judgeParity(this.#folder) : notJudged("this engine cannot be given a completion");
   }
 
   async #conclude(

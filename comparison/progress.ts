@@ -11,4 +11,6 @@ export interface Progress {
   start(name: string): (state: ProgressState) => void;
   /** The current stretch has ended. */
   end(): void;
+  /** Something to know once, such as what is being waited for. */
+  note(text: string): void;
 }

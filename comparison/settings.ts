@@ -1,6 +1,6 @@
 /** What a run is asked to do, and what that resolves to. The one place where a run's defaults are. */
-import type { describeEmbedded } from "../runners/embedded.ts";
 import type { JsonObject } from "../reports/json.ts";
+import type { EngineIdentity, VariantName } from "../runners/variant-engines.ts";
 import { DEFAULT_CONCURRENCY, DEFAULT_MAX_TOKENS, DEFAULT_PARITY_DOCS } from "./defaults.ts";
 import { FEWSHOT_SEED, resolveNumFewshot } from "../tasks/index.ts";
 import type { Task, TaskData } from "../tasks/index.ts";
@@ -17,8 +17,6 @@ export interface EvaluateSettings {
   readonly concurrency?: number;
   /** Docs whose routing is compared, the first so many. */
   readonly parityDocs?: number;
-  /** A checkpoint folder for the embedded engine. */
-  readonly modelDir?: string;
 }
 
 export interface ResolvedSettings {
@@ -33,10 +31,7 @@ export interface ResolvedSettings {
   readonly stop: readonly string[];
   readonly concurrency: number;
   readonly parityDocs: number;
-  readonly modelDir: string | undefined;
 }
-
-export type VariantName = "baseline" | "fused";
 
 export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSettings): ResolvedSettings {
   // More docs than a task's files hold cannot be asked; generated ones never end.
@@ -54,7 +49,6 @@ export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSetti
     stop: task.generation.until,
     concurrency: asked.concurrency ?? DEFAULT_CONCURRENCY,
     parityDocs: asked.fused ? Math.min(asked.parityDocs ?? DEFAULT_PARITY_DOCS, docs) : 0,
-    modelDir: asked.modelDir,
   };
 }
 
@@ -66,7 +60,7 @@ export function decisiveSettings(
   task: Task,
   dataFiles: readonly { readonly sha256: string }[],
   settings: ResolvedSettings,
-  engine: Awaited<ReturnType<typeof describeEmbedded>>,
+  engine: EngineIdentity,
 ): JsonObject {
   return {
     task: task.name,
@@ -83,6 +77,6 @@ export function decisiveSettings(
     temperature: settings.temperature,
     stop: settings.stop,
     parity_docs: settings.parityDocs,
-    engine: { ...engine },
+    engine: engine as JsonObject,
   };
 }

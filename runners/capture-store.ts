@@ -16,7 +16,7 @@ import {
 import { UserError } from "../errors.ts";
 import { createSafetensorsWriter } from "../engine/safetensors-writer.ts";
 import type { TensorSpec } from "../engine/safetensors-writer.ts";
-import type { RoutingCapture } from "../engine/requests.ts";
+import type { CapturedRouting } from "./runner.ts";
 
 /** One doc's place in the store. */
 export interface StoredCapture {
@@ -30,12 +30,18 @@ export interface CaptureShape {
   readonly nExpertsAct: number;
   /** E */
   readonly nExpertsTot: number;
+  /** Whether the engine gives weights, and router margins. */
+  readonly weights: boolean;
+  readonly margins: boolean;
 }
 
-/** Bytes of one doc's record: input ids (int32), then topk ids (uint16), weights and margins (float32), layer-major. */
-function recordBytes({ layers, nExpertsAct }: CaptureShape, nTokens: number): number {
+/**
+ * Bytes of one doc's record: input ids (int32), then topk ids (uint16) and, where there are any, weights and margins
+ * (float32), layer-major.
+ */
+function recordBytes({ layers, nExpertsAct, weights, margins }: CaptureShape, nTokens: number): number {
   const rows = layers.length * nTokens;
-  return nTokens * 4 + rows * nExpertsAct * (2 + 4) + rows * 4;
+  return nTokens * 4 + rows * nExpertsAct * (weights ? 2 + 4 : 2) + (margins ? rows * 4 : 0);
 }
 
 function sizeOf(shape: CaptureShape | undefined, kept: readonly StoredCapture[]): number {
@@ -62,6 +68,12 @@ export class CaptureStore {
     this.#size = size;
   }
 
+  /** What all captures of one engine have in common. */
+  static shapeOf({ layers, nExpertsAct, nExpertsTot, topkWeights, margins }: CapturedRouting): CaptureShape {
+    const given = { weights: topkWeights !== undefined, margins: margins !== undefined };
+    return { layers, nExpertsAct, nExpertsTot, ...given };
+  }
+
   /** True when the store's file holds at least the records of `kept`. */
   static holds(path: string, shape: CaptureShape | undefined, kept: readonly StoredCapture[]): boolean {
     return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= sizeOf(shape, kept);
@@ -86,9 +98,10 @@ export class CaptureStore {
   }
 
   /** @throws UserError when the disk is full and the like */
-  append(inputIds: readonly number[], capture: RoutingCapture): void {
+  append(inputIds: readonly number[], { topkIds, topkWeights, margins }: CapturedRouting): void {
     attempt(this.#path, "write", () => {
-      for (const array of [Int32Array.from(inputIds), capture.topkIds, capture.topkWeights, capture.margins]) {
+      for (const array of [Int32Array.from(inputIds), topkIds, topkWeights, margins]) {
+        if (array === undefined) continue;
         const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
         for (let done = 0; done < bytes.length;) {
           done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#size + done);
@@ -118,7 +131,7 @@ export class CaptureStore {
         const perLayer = nTokens * shape.nExpertsAct;
         const idsAt = record + nTokens * 4;
         const weightsAt = idsAt + shape.layers.length * perLayer * 2;
-        const marginsAt = weightsAt + shape.layers.length * perLayer * 4;
+        const marginsAt = weightsAt + (shape.weights ? shape.layers.length * perLayer * 4 : 0);
         writer.write("input_ids", new Int32Array(this.#read(record, nTokens * 4)));
         writer.write("doc_index", new Int32Array(nTokens).fill(docId));
         writer.write(
@@ -128,8 +141,11 @@ export class CaptureStore {
         for (const [index, layer] of shape.layers.entries()) {
           const ids = new Uint16Array(this.#read(idsAt + index * perLayer * 2, perLayer * 2));
           writer.write(`layers.${layer}.topk_ids`, narrow ? Uint8Array.from(ids) : ids);
-          const weights = new Float32Array(this.#read(weightsAt + index * perLayer * 4, perLayer * 4));
-          writer.write(`layers.${layer}.topk_weights`, weights);
+          if (shape.weights) {
+            const weights = new Float32Array(this.#read(weightsAt + index * perLayer * 4, perLayer * 4));
+            writer.write(`layers.${layer}.topk_weights`, weights);
+          }
+          if (!shape.margins) continue;
           const margins = new Float32Array(this.#read(marginsAt + index * nTokens * 4, nTokens * 4));
           writer.write(`layers.${layer}.router_margin`, margins);
         }
@@ -163,16 +179,20 @@ export class CaptureStore {
   }
 }
 
-function tensorSpecs({ layers, nExpertsAct, nExpertsTot }: CaptureShape, docs: readonly StoredCapture[]): TensorSpec[] {
+function tensorSpecs(shape: CaptureShape, docs: readonly StoredCapture[]): TensorSpec[] {
+  const { layers, nExpertsAct, nExpertsTot } = shape;
   const tokens = docs.reduce((n, { nTokens }) => n + nTokens, 0);
+  const perLayer = (layer: number): TensorSpec[] => {
+    const ids = { dtype: nExpertsTot <= 256 ? "U8" : "U16", shape: [tokens, nExpertsAct] } as const;
+    const specs: TensorSpec[] = [{ name: `layers.${layer}.topk_ids`, ...ids }];
+    if (shape.weights) specs.push({ name: `layers.${layer}.topk_weights`, dtype: "F32", shape: [tokens, nExpertsAct] });
+    if (shape.margins) specs.push({ name: `layers.${layer}.router_margin`, dtype: "F32", shape: [tokens] });
+    return specs;
+  };
   return [
     { name: "input_ids", dtype: "I32", shape: [tokens] },
     { name: "doc_index", dtype: "I32", shape: [tokens] },
     { name: "position", dtype: "I32", shape: [tokens] },
-    ...layers.flatMap((layer): TensorSpec[] => [
-      { name: `layers.${layer}.topk_ids`, dtype: nExpertsTot <= 256 ? "U8" : "U16", shape: [tokens, nExpertsAct] },
-      { name: `layers.${layer}.topk_weights`, dtype: "F32", shape: [tokens, nExpertsAct] },
-      { name: `layers.${layer}.router_margin`, dtype: "F32", shape: [tokens] },
-    ]),
+    ...layers.flatMap(perLayer),
   ];
 }

@@ -46,16 +46,21 @@ export class EngineLostError extends EngineError {
 export interface ScoredSequence {
   /** Prompt and completion, as run: the last token of the completion is scored, not run. */
   readonly inputIds: readonly number[];
-  /** Log-probability of each completion token. */
-  readonly logprobs: Float32Array;
-  readonly routing: RoutingCapture;
-  readonly invariants: InvariantCount;
+  /** Log-probability of each completion token, where the engine gives them. */
+  readonly logprobs?: Float32Array;
+  readonly routing?: CapturedRouting;
+  /** Where the engine's routing data can be seen. */
+  readonly invariants?: InvariantCount;
 }
+
+/** What was routed; servers give less than the embedded engine does. */
+export type CapturedRouting = Omit<RoutingCapture, "topkWeights" | "margins"> &
+  Partial<Pick<RoutingCapture, "topkWeights" | "margins">>;
 
 export interface Runner {
   /** Rejects when the engine gives no answer; the error's message is the reason. `EngineLostError` ends the run. */
   complete(prompt: RunnerPrompt, options: AskOptions, signal: AbortSignal): Promise<Answer>;
-  /** Teacher forcing with routing captured. Missing where the engine cannot do it. */
+  /** Teacher forcing, with what the engine shows of it. Missing where the engine cannot do it. */
   score?(prompt: RunnerPrompt, completion: readonly number[], signal: AbortSignal): Promise<ScoredSequence>;
   close(): Promise<void>;
 }

@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { judgeParity } from "../../comparison/judge-parity.ts";
 import type { ParityResult } from "../../comparison/judge-parity.ts";
+import { scoreVariant, sequencesToScore } from "../../comparison/score-variant.ts";
 import { resolveSettings } from "../../comparison/settings.ts";
 import { openSafetensors } from "../../engine/safetensors.ts";
 import { openRunFolder } from "../../reports/run-folder.ts";
-import type { Runner } from "../../runners/runner.ts";
+import type { CapturedRouting, Runner, ScoredSequence } from "../../runners/runner.ts";
 import { buildPrompts, getTask } from "../../tasks/index.ts";
 
 const parent = mkdtempSync(join(tmpdir(), "fusecheck-judge-"));
@@ -49,7 +50,15 @@ function runner(scored: number[]): Runner {
 /** One session: the docs in `answers` have been answered, those in `failures` have failed. */
 async function session(
   path: string,
-  { answers, failures = [] }: { readonly answers: readonly number[]; readonly failures?: readonly number[] },
+  {
+    answers,
+    failures = [],
+    engine = runner,
+  }: {
+    readonly answers: readonly number[];
+    readonly failures?: readonly number[];
+    readonly engine?: typeof runner;
+  },
 ): Promise<{ readonly result: ParityResult; readonly scored: readonly number[] }> {
   const folder = await openRunFolder({
     path,
@@ -88,15 +97,18 @@ async function session(
         });
       }
     }
-    const result = await judgeParity({
-      folder,
-      settings,
-      prompts,
-      journals,
-      runner: () => Promise.resolve(runner(scored)),
-      signal: new AbortController().signal,
-      progress: { start: () => () => {}, end: () => {} },
-    });
+    const sequences = await sequencesToScore(prompts(), journals.baseline, settings.parityDocs);
+    for (const variant of settings.variants) {
+      await scoreVariant({
+        variant,
+        folder,
+        sequences,
+        runner: () => Promise.resolve(engine(scored)),
+        signal: new AbortController().signal,
+        progress: { start: () => () => {}, end: () => {}, note: () => {} },
+      });
+    }
+    const result = judgeParity(folder);
     return { result, scored };
   } finally {
     for (const journal of Object.values(journals)) await journal.close();
@@ -109,14 +121,14 @@ const whole = join(parent, "whole");
 const expected = await session(whole, { answers: ALL });
 
 function expectSameFiles(path: string): void {
-  for (const name of ["parity.jsonl", "baseline/routing.safetensors", "fused/routing.safetensors"]) {
+  for (const name of ["baseline/scored.jsonl", "baseline/routing.safetensors", "fused/routing.safetensors"]) {
     expect(readFileSync(join(path, name)).equals(readFileSync(join(whole, name)))).toBe(true);
   }
 }
 
 describe("judgeParity", () => {
   it("scores the docs that both variants answered, in both", () => {
-    expect(expected.scored).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
+    expect(expected.scored).toEqual([0, 1, 2, 3, 0, 1, 2, 3]);
     expect(expected.result.parity).toMatchObject({
       kind: "judged",
       routing: { docs: 4, tokens: 12, tokensAffected: 0 },
@@ -143,7 +155,7 @@ describe("judgeParity", () => {
   it("scores again what was lost", async () => {
     for (const lose of [
       (path: string): void => unlinkSync(join(path, "fused/routing.safetensors")),
-      (path: string): void => truncateSync(join(path, "parity.jsonl"), 100),
+      (path: string): void => truncateSync(join(path, "fused/scored.jsonl"), 100),
     ]) {
       const path = mkdtempSync(join(parent, "lost-"));
       await session(path, { answers: ALL });
@@ -153,8 +165,39 @@ describe("judgeParity", () => {
     }
   });
 
+  it("judges ids alone, log-probabilities alone, or nothing, where that is what the engine gives", async () => {
+    const without = (...fields: readonly ("routing" | "logprobs" | "topkWeights" | "margins")[]): typeof runner => {
+      return (scored) => {
+        const whole = runner(scored);
+        return {
+          ...whole,
+          async score(...args) {
+            const sequence = structuredClone((await whole.score?.(...args)) as ScoredSequence);
+            for (const field of fields) {
+              if (field === "topkWeights" || field === "margins")
+                delete (sequence.routing as Partial<CapturedRouting>)[field];
+              else delete sequence[field];
+            }
+            return sequence;
+          },
+        };
+      };
+    };
+    const judged = async (name: string, engine: typeof runner): Promise<ParityResult> =>
+      (await session(join(parent, name), { answers: ALL, engine })).result;
+    const idsOnly = await judged("ids", without("topkWeights", "margins", "logprobs"));
+    expect(idsOnly.parity).toMatchObject({ routing: { marginsKnown: false, layers: [{ weights: { count: 0 } }] } });
+    expect(idsOnly.logprobs.kind).toBe("not judged");
+    const logprobsOnly = await judged("logprobs", without("routing"));
+    expect(logprobsOnly.parity).toEqual({ kind: "not judged", reason: "the engine gives no routing" });
+    expect(logprobsOnly.logprobs).toMatchObject({ kind: "judged", docs: 4, count: 12 });
+  });
+
   it("says so where no doc was answered", async () => {
     const { result } = await session(join(parent, "none"), { answers: [], failures: ALL });
-    expect(result.parity).toEqual({ kind: "not judged", reason: "no doc was completed by both variants" });
+    expect(result.parity).toEqual({
+      kind: "not judged",
+      reason: "no completion of the baseline is known token by token",
+    });
   });
 });

@@ -28,7 +28,7 @@ const again = [...ASKED, "--output", killed];
 const slowly = [...again, "--concurrency", "2"];
 
 const journal = (variant: string): string => join(killed, variant, "completions.jsonl");
-const parity = join(killed, "parity.jsonl");
+const scored = (variant: string, folder = killed): string => join(folder, variant, "scored.jsonl");
 
 beforeAll(async () => {
   await run([...ASKED, "--output", undisturbed]);
@@ -69,9 +69,9 @@ describe("a run that is killed again and again", () => {
     appendFileSync(journal("fused"), '{"doc_id":5,"doc_hash":"ab');
   });
 
-  it("can be killed in the routing comparison, with its lines half written", async () => {
-    expect(await killAt(() => linesOf(parity).length >= 2)).toBe("SIGKILL");
-    appendFileSync(parity, '{"doc_id":');
+  it("can be killed while it scores, with its lines half written", async () => {
+    expect(await killAt(() => linesOf(scored("fused")).length >= 2)).toBe("SIGKILL");
+    appendFileSync(scored("fused"), '{"doc_id":');
     appendFileSync(join(killed, "fused/routing.part"), "half a record");
   });
 
@@ -98,7 +98,7 @@ describe("a run that is killed again and again", () => {
     }
   });
 
-  it("has the same comparison and routing rows, times aside", () => {
+  it("has the same comparison and scored rows, times aside", () => {
     const [one, other] = [undisturbed, killed].map((folder) => {
       const comparison = jsonOf(join(folder, "comparison.json")) as Comparison;
       const { created, command, variants, ...rest } = comparison;
@@ -108,7 +108,9 @@ describe("a run that is killed again and again", () => {
       return [rest, variants.map((variant) => Object.entries(variant).filter(([name]) => name !== "seconds"))];
     });
     expect(other).toEqual(one);
-    expect(readFileSync(parity, "utf8")).toBe(readFileSync(join(undisturbed, "parity.jsonl"), "utf8"));
+    for (const variant of ["baseline", "fused"]) {
+      expect(readFileSync(scored(variant), "utf8")).toBe(readFileSync(scored(variant, undisturbed), "utf8"));
+    }
   });
 
   it("has the same report, times aside", () => {

@@ -46,12 +46,12 @@ describe("eval --fused", () => {
       `results_${time}\\.json`,
       "routing\\.safetensors",
       `samples_gsm_synth_${time}\\.jsonl`,
+      "scored\\.jsonl",
     ];
     const expected = [
       ...inVariant.map((name) => `baseline/${name}`),
       "comparison\\.json",
       ...inVariant.map((name) => `fused/${name}`),
-      "parity\\.jsonl",
       "report\\.md",
       "run\\.json",
     ];

@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const SHAPE: CaptureShape = { layers: [1, 3], nExpertsAct: 2, nExpertsTot: 300 };
+const SHAPE: CaptureShape = { layers: [1, 3], nExpertsAct: 2, nExpertsTot: 300, weights: true, margins: true };
 const DOCS: readonly StoredCapture[] = [
   { docId: 4, nTokens: 3 },
   { docId: 9, nTokens: 1 },

@@ -1,37 +1,37 @@
 /**
- * What the routing comparison found for each doc, one JSON line a doc in doc order. A torn last line is dropped, and so is
- * all from the first line that is no row: those docs are scored again.
+ * What one variant's engine said of the sequences that both variants are given, one JSON line a doc in doc order. A torn last
+ * line is dropped, and so is all from the first line that is no row: those docs are scored again.
  */
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
-import type { LogprobDifference } from "../metrics/logprob-difference.ts";
-import type { RoutingParity } from "../metrics/routing-parity.ts";
 import { fileProblem } from "../reports/files.ts";
 import type { CaptureShape } from "../runners/capture-store.ts";
 import type { InvariantCount } from "../runners/runner.ts";
 
-export interface ParityRow {
+export interface ScoredRow {
   readonly doc_id: number;
   /** Tokens run: prompt and completion without the last. */
   readonly tokens: number;
-  readonly shape: CaptureShape;
-  readonly routing: RoutingParity;
-  readonly logprobs: LogprobDifference;
-  readonly invariants: { readonly baseline: InvariantCount; readonly fused: InvariantCount };
+  /** What the capture holds of this doc; null where the engine gives no routing. */
+  readonly shape: CaptureShape | null;
+  /** Log-probability of each completion token; null where the engine gives none. One that is not finite is null too. */
+  readonly logprobs: readonly (number | null)[] | null;
+  /** Null where the engine's routing data cannot be seen. */
+  readonly invariants: InvariantCount | null;
 }
 
-export interface ParityJournal {
-  readonly rows: readonly ParityRow[];
+export interface ScoredJournal {
+  readonly rows: readonly ScoredRow[];
   /** @throws UserError when the disk is full and the like */
-  append(row: ParityRow): void;
+  append(row: ScoredRow): void;
   /** Forgets all rows but the first `count`. */
   keep(count: number): void;
   close(): void;
 }
 
-export function openParityJournal(path: string): ParityJournal {
+export function openScoredJournal(path: string): ScoredJournal {
   try {
     const fd = openSync(path, constants.O_RDWR | constants.O_CREAT);
-    const rows: ParityRow[] = [];
+    const rows: ScoredRow[] = [];
     /** Where each row ends in the file, in bytes. */
     const ends: number[] = [];
     let size = 0;
@@ -69,11 +69,13 @@ export function openParityJournal(path: string): ParityJournal {
   }
 }
 
-function parseRow(line: string): ParityRow | undefined {
+const FIELDS = ["shape", "logprobs", "invariants"] as const;
+
+function parseRow(line: string): ScoredRow | undefined {
   try {
-    const row = JSON.parse(line) as Partial<ParityRow> | null;
+    const row = JSON.parse(line) as Partial<ScoredRow> | null;
     const whole = Number.isSafeInteger(row?.doc_id) && Number.isSafeInteger(row?.tokens);
-    return whole && row?.shape && row.routing && row.logprobs && row.invariants ? (row as ParityRow) : undefined;
+    return row && whole && FIELDS.every((field) => typeof row[field] === "object") ? (row as ScoredRow) : undefined;
   } catch {
     return undefined;
   }

@@ -2,41 +2,37 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openParityJournal } from "../../comparison/parity-journal.ts";
-import type { ParityRow } from "../../comparison/parity-journal.ts";
-import { NO_LOGPROBS } from "../../metrics/logprob-difference.ts";
-import { NO_ROUTING } from "../../metrics/routing-parity.ts";
+import { openScoredJournal } from "../../comparison/scored-journal.ts";
+import type { ScoredRow } from "../../comparison/scored-journal.ts";
 
 let folder: string;
 let path: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "fusecheck-parity-"));
-  path = join(folder, "parity.jsonl");
+  path = join(folder, "scored.jsonl");
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function row(docId: number): ParityRow {
-  const sound = { checked: 1, broken: 0, violations: [] };
+function row(docId: number): ScoredRow {
   return {
     doc_id: docId,
     tokens: 3,
-    shape: { layers: [1], nExpertsAct: 2, nExpertsTot: 8 },
-    routing: NO_ROUTING,
-    logprobs: NO_LOGPROBS,
-    invariants: { baseline: sound, fused: sound },
+    shape: { layers: [1], nExpertsAct: 2, nExpertsTot: 8, weights: true, margins: true },
+    logprobs: [-0.5, null],
+    invariants: { checked: 1, broken: 0, violations: [] },
   };
 }
 
 function write(...docs: number[]): string {
-  const journal = openParityJournal(path);
+  const journal = openScoredJournal(path);
   for (const doc of docs) journal.append(row(doc));
   journal.close();
   return readFileSync(path, "utf8");
 }
 
 /** What the journal holds when it is opened again. */
-function reopened(): readonly ParityRow[] {
-  const journal = openParityJournal(path);
+function reopened(): readonly ScoredRow[] {
+  const journal = openScoredJournal(path);
   journal.close();
   return journal.rows;
 }
@@ -52,7 +48,7 @@ describe("the parity journal", () => {
     appendFileSync(path, JSON.stringify(row(2)).slice(0, -1));
     expect(reopened()).toEqual([row(0), row(1)]);
     expect(readFileSync(path, "utf8")).toBe(whole);
-    const journal = openParityJournal(path);
+    const journal = openScoredJournal(path);
     journal.append(row(2));
     journal.close();
     expect(reopened()).toEqual([row(0), row(1), row(2)]);
@@ -69,7 +65,7 @@ describe("the parity journal", () => {
 
   it("forgets rows that no longer stand where they stood", () => {
     write(0, 1, 5);
-    const journal = openParityJournal(path);
+    const journal = openScoredJournal(path);
     journal.keep(2);
     journal.append(row(3));
     journal.close();
@@ -77,6 +73,6 @@ describe("the parity journal", () => {
   });
 
   it("names the path when it cannot be opened", () => {
-    expect(() => openParityJournal(join(folder, "missing", "parity.jsonl"))).toThrow(/^cannot open .*missing/);
+    expect(() => openScoredJournal(join(folder, "missing", "scored.jsonl"))).toThrow(/^cannot open .*missing/);
   });
 });

@@ -1,0 +1,170 @@
+/**
+ * Teacher forcing of one variant: it is given prompts and completions, and what its routers chose and how likely it finds
+ * each token is kept in the run folder. Both variants are given the same, the baseline's completions, so what they make of
+ * them can be compared token by token, also where the two engines never run at the same time.
+ */
+import { existsSync, rmSync } from "node:fs";
+import type { Journal } from "../reports/journal.ts";
+import type { RunFolder } from "../reports/run-folder.ts";
+import { CaptureStore } from "../runners/capture-store.ts";
+import type { CaptureShape, StoredCapture } from "../runners/capture-store.ts";
+import type { Runner, ScoredSequence } from "../runners/runner.ts";
+import type { VariantName } from "../runners/variant-engines.ts";
+import type { PromptedDoc } from "../tasks/index.ts";
+import type { Progress } from "./progress.ts";
+import { openScoredJournal } from "./scored-journal.ts";
+import type { ScoredJournal, ScoredRow } from "./scored-journal.ts";
+import { stated } from "./stated.ts";
+
+/** A sequence that both variants are given. */
+export interface Sequence {
+  readonly doc: PromptedDoc;
+  readonly completion: readonly number[];
+}
+
+/** The first `count` docs whose completion by the baseline is known token by token. */
+export async function sequencesToScore(
+  prompts: Iterable<PromptedDoc>,
+  baseline: Journal,
+  count: number,
+): Promise<Sequence[]> {
+  const sequences: Sequence[] = [];
+  for (const doc of prompts) {
+    if (sequences.length >= count) break;
+    const outcome = (await baseline.read(doc.docId))?.outcome;
+    const completion = outcome?.kind === "completed" ? outcome.token_ids : undefined;
+    if (completion !== undefined && completion.length > 0) sequences.push({ doc, completion });
+  }
+  return sequences;
+}
+
+export const SCORED_FILE = "scored.jsonl";
+export const CAPTURE_FILE = "routing.safetensors";
+/** The capture while it is made. */
+const PART_FILE = "routing.part";
+
+export interface ScoreVariantOptions {
+  readonly variant: VariantName;
+  readonly folder: RunFolder;
+  readonly sequences: readonly Sequence[];
+  /** Opened only where something is left to do. */
+  readonly runner: () => Promise<Runner>;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+/** Sequences scored ahead of the one that is waited for, so that no engine thread idles. */
+const WINDOW = 8;
+
+/** @returns false where the engine cannot score; nothing is left behind then */
+export async function scoreVariant(options: ScoreVariantOptions): Promise<boolean> {
+  const { variant, folder, sequences } = options;
+  const journal = openScoredJournal(folder.file(SCORED_FILE, variant));
+  try {
+    if (isFinished(journal, options)) {
+      rmSync(folder.file(PART_FILE, variant), { force: true });
+      return true;
+    }
+    const runner = await options.runner();
+    if (runner.score === undefined) {
+      rmSync(folder.file(SCORED_FILE, variant), { force: true });
+      return false;
+    }
+    const captureFile = folder.file(CAPTURE_FILE, variant);
+    // A capture of other docs must not be taken for one of these, should this process be killed between the two.
+    rmSync(captureFile, { force: true });
+    const store = openStore(folder.file(PART_FILE, variant), journal, sequences);
+    try {
+      await scoreRest(runner as ScoringRunner, journal, store, options);
+      const shape = shapeOf(journal.rows);
+      if (shape !== undefined) {
+        const { engine } = folder.record;
+        const metadata = { engine: stated(engine, "name"), model: stated(engine, "model"), variant };
+        store.writeCaptureFile(captureFile, shape, storedCaptures(journal.rows), metadata);
+      }
+      store.remove();
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+    return true;
+  } finally {
+    journal.close();
+  }
+}
+
+function isFinished({ rows }: ScoredJournal, { variant, folder, sequences }: ScoreVariantOptions): boolean {
+  if (rows.length !== sequences.length || sharedStart(rows, sequences) !== rows.length) return false;
+  return shapeOf(rows) === undefined || existsSync(folder.file(CAPTURE_FILE, variant));
+}
+
+/** The store with what the journal says it holds; rows that it does not hold, or that are of other docs, are forgotten. */
+function openStore(path: string, journal: ScoredJournal, sequences: readonly Sequence[]): CaptureStore {
+  // A doc that failed in an earlier session and is answered now stands before rows that exist already.
+  const kept = sharedStart(journal.rows, sequences);
+  const shape = shapeOf(journal.rows);
+  journal.keep(CaptureStore.holds(path, shape, storedCaptures(journal.rows.slice(0, kept))) ? kept : 0);
+  return CaptureStore.open(path, shape, storedCaptures(journal.rows));
+}
+
+type ScoringRunner = Runner & Required<Pick<Runner, "score">>;
+
+async function scoreRest(
+  runner: ScoringRunner,
+  journal: ScoredJournal,
+  store: CaptureStore,
+  { variant, sequences, signal: outer, progress }: ScoreVariantOptions,
+): Promise<void> {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([outer, ended.signal]);
+  const waiting: { readonly docId: number; readonly scored: Promise<ScoredSequence> }[] = [];
+  const update = progress.start(`${variant}: routing`);
+  const report = (): void => update({ done: journal.rows.length, total: sequences.length, facts: [] });
+  const commit = async (): Promise<void> => {
+    const { docId, scored } = waiting[0] as (typeof waiting)[number];
+    const { inputIds, routing, logprobs, invariants } = await scored;
+    waiting.shift();
+    if (routing !== undefined) store.append(inputIds, routing);
+    journal.append({
+      doc_id: docId,
+      tokens: inputIds.length,
+      shape: routing === undefined ? null : CaptureStore.shapeOf(routing),
+      logprobs: logprobs === undefined ? null : [...logprobs],
+      invariants: invariants ?? null,
+    });
+    report();
+  };
+  try {
+    report();
+    for (const { doc, completion } of sequences.slice(journal.rows.length)) {
+      signal.throwIfAborted();
+      const scored = runner.score(doc.prompt, completion, signal);
+      // It may fail while an earlier one is still waited for; its turn to be heard comes.
+      void scored.catch(() => {});
+      waiting.push({ docId: doc.docId, scored });
+      if (waiting.length >= WINDOW) await commit();
+    }
+    while (waiting.length > 0) await commit();
+  } catch (error) {
+    // What was scored ahead must have ended before the engine is closed.
+    ended.abort(error);
+    await Promise.allSettled(waiting.map(({ scored }) => scored));
+    throw error;
+  } finally {
+    progress.end();
+  }
+}
+
+/** How many rows, from the first, are of the docs that are to be scored, in their order. */
+function sharedStart(rows: readonly ScoredRow[], sequences: readonly Sequence[]): number {
+  const differing = rows.findIndex((row, index) => row.doc_id !== sequences[index]?.doc.docId);
+  return differing < 0 ? rows.length : differing;
+}
+
+function shapeOf(rows: readonly ScoredRow[]): CaptureShape | undefined {
+  return rows[0]?.shape ?? undefined;
+}
+
+function storedCaptures(rows: readonly ScoredRow[]): StoredCapture[] {
+  return rows.map(({ doc_id: docId, tokens: nTokens }) => ({ docId, nTokens }));
+}

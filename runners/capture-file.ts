@@ -1,0 +1,79 @@
+/** Reads a capture file (docs/captures.md) a stretch of tokens at a time, so that any number of tokens fits in memory. */
+import { UserError } from "../errors.ts";
+import { openSafetensors } from "../engine/safetensors.ts";
+import type { SafetensorsFile } from "../engine/safetensors.ts";
+import type { CaptureShape } from "./capture-store.ts";
+
+/** What was routed for some tokens; every array is layer-major. */
+export interface CapturedTokens {
+  /** [layers * tokens * K] */
+  readonly ids: Int32Array;
+  readonly weights?: Float32Array;
+  /** [layers * tokens] */
+  readonly margins?: Float32Array;
+}
+
+export interface CaptureFile {
+  readonly shape: CaptureShape;
+  readonly tokens: number;
+  /** What was routed for the tokens `from` up to, not including, `to`. */
+  read(from: number, to: number): CapturedTokens;
+  close(): void;
+}
+
+/** @throws UserError where the file cannot be read or is no capture */
+export function openCaptureFile(path: string): CaptureFile {
+  const file = openSafetensors(path);
+  try {
+    const shape = shapeOf(file);
+    const [tokens = 0] = file.info("input_ids").shape;
+    return {
+      shape,
+      tokens,
+      read: (from, to) => readTokens(file, shape, from, to),
+      close: () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function shapeOf(file: SafetensorsFile): CaptureShape {
+  const number = (name: string): number => {
+    const value = Number(file.metadata.get(name));
+    if (Number.isSafeInteger(value) && value > 0) return value;
+    throw new UserError(`${file.path} is no capture file: its metadata has no "${name}"; see docs/captures.md`);
+  };
+  const layers = (file.metadata.get("moe_layers") ?? "").split(",").map(Number);
+  const has = (name: string): boolean => file.tensors.has(`layers.${layers[0]}.${name}`);
+  return {
+    layers,
+    nExpertsAct: number("n_expts_act"),
+    nExpertsTot: number("n_expts_tot"),
+    weights: has("topk_weights"),
+    margins: has("router_margin"),
+  };
+}
+
+function readTokens(file: SafetensorsFile, shape: CaptureShape, from: number, to: number): CapturedTokens {
+  const { layers, nExpertsAct } = shape;
+  const floats = (name: string, width: number): Float32Array => {
+    const out = new Float32Array(layers.length * (to - from) * width);
+    for (const [index, layer] of layers.entries()) {
+      const range = { begin: from * width, end: to * width };
+      out.set(file.readFloat32(`layers.${layer}.${name}`, range), index * (to - from) * width);
+    }
+    return out;
+  };
+  const ids = new Int32Array(layers.length * (to - from) * nExpertsAct);
+  for (const [index, layer] of layers.entries()) {
+    const range = { begin: from * nExpertsAct, end: to * nExpertsAct };
+    ids.set(file.readInt32(`layers.${layer}.topk_ids`, range), index * (to - from) * nExpertsAct);
+  }
+  return {
+    ids,
+    ...(shape.weights ? { weights: floats("topk_weights", nExpertsAct) } : {}),
+    ...(shape.margins ? { margins: floats("router_margin", 1) } : {}),
+  };
+}

@@ -1,0 +1,55 @@
+/** The embedded engine in both variants: routing data by the reference chain, or by the fused one. */
+import { describeEmbedded, openEmbeddedRunner } from "./embedded.ts";
+import type { Runner } from "./runner.ts";
+import type { EngineIdentity, VariantEngines, VariantName } from "./variant-engines.ts";
+
+export interface EmbeddedVariantsOptions {
+  /** A checkpoint folder. Default: the model that comes with fusecheck. */
+  readonly modelDir?: string | undefined;
+  /** Sequences at a time. */
+  readonly concurrency: number;
+  readonly chat: boolean;
+}
+
+export class EmbeddedVariants implements VariantEngines {
+  readonly #options: EmbeddedVariantsOptions;
+  readonly #runners = new Map<VariantName, Promise<Runner>>();
+
+  constructor(options: EmbeddedVariantsOptions) {
+    this.#options = options;
+  }
+
+  identity(): Promise<EngineIdentity> {
+    return describeEmbedded(this.#options.modelDir);
+  }
+
+  async check(): Promise<void> {
+    await this.open("baseline");
+  }
+
+  /** @throws UserError when the checkpoint is missing, damaged or of another kind */
+  open(variant: VariantName): Promise<Runner> {
+    const { concurrency, chat, modelDir } = this.#options;
+    const opening =
+      this.#runners.get(variant) ??
+      openEmbeddedRunner({
+        routing: variant === "fused" ? "fused" : "reference",
+        concurrency,
+        chat,
+        ...(modelDir === undefined ? {} : { modelDir }),
+      });
+    this.#runners.set(variant, opening);
+    return opening;
+  }
+
+  async release(variant: VariantName): Promise<void> {
+    const opening = this.#runners.get(variant);
+    this.#runners.delete(variant);
+    const runner = await opening?.catch(() => undefined);
+    await runner?.close();
+  }
+
+  async close(): Promise<void> {
+    for (const variant of this.#runners.keys()) await this.release(variant);
+  }
+}
