@@ -168,11 +168,11 @@ describe("judgeParity", () => {
   it("judges ids alone, log-probabilities alone, or nothing, where that is what the engine gives", async () => {
     const without = (...fields: readonly ("routing" | "logprobs" | "topkWeights" | "margins")[]): typeof runner => {
       return (scored) => {
-        const whole = runner(scored);
+        const inner = runner(scored);
         return {
-          ...whole,
+          ...inner,
           async score(...args) {
-            const sequence = structuredClone((await whole.score?.(...args)) as ScoredSequence);
+            const sequence = structuredClone((await inner.score?.(...args)) as ScoredSequence);
             for (const field of fields) {
               if (field === "topkWeights" || field === "margins")
                 delete (sequence.routing as Partial<CapturedRouting>)[field];
