@@ -1,6 +1,7 @@
 /** What every runner offers, whatever engine stands behind it. */
 import { EngineError } from "../errors.ts";
 import type { InvariantCount, RoutingCapture } from "../engine/requests.ts";
+import type { CapturedSequence, CaptureRequest } from "./routed-experts/captured-sequence.ts";
 
 export type { InvariantCount } from "../engine/requests.ts";
 
@@ -62,5 +63,10 @@ export interface Runner {
   complete(prompt: RunnerPrompt, options: AskOptions, signal: AbortSignal): Promise<Answer>;
   /** Teacher forcing, with what the engine shows of it. Missing where the engine cannot do it. */
   score?(prompt: RunnerPrompt, completion: readonly number[], signal: AbortSignal): Promise<ScoredSequence>;
+  /**
+   * Asks for a prompt again, for its routing: never inside timed work. Resolves with what was wrong, too, as far as the
+   * capture itself is concerned; rejects as `complete` does. Missing where the engine does not say whom it routed to.
+   */
+  capture?(prompt: RunnerPrompt, request: CaptureRequest, signal: AbortSignal): Promise<CapturedSequence>;
   close(): Promise<void>;
 }

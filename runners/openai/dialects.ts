@@ -4,6 +4,7 @@
  */
 import { UserError } from "../../errors.ts";
 import { didYouMean } from "../../nearest.ts";
+import type { RoutedExpertsForm } from "../routed-experts/forms.ts";
 
 export interface Dialect {
   /** Whether requests carry a seed; false where the server would drop it. */
@@ -24,6 +25,8 @@ export interface Dialect {
   readonly wireModel?: string;
   /** The server loads models that `/v1/models` does not list. */
   readonly loadsUnlistedModels?: boolean;
+  /** How it gives routed experts; absent where it does not. Such a server takes a prompt as token ids, too. */
+  readonly routedExperts?: RoutedExpertsForm;
   /** Said once, when completions (not chat) are asked for. */
   readonly completionsWarning?: string;
 }
@@ -45,6 +48,7 @@ const VLLM: Dialect = {
   tokenIdsField: "return_token_ids",
   // Otherwise taken from the model's generation_config.
   samplingFields: { top_p: 1, top_k: -1, min_p: 0 },
+  routedExperts: "vllm",
 };
 
 export type DialectName =
@@ -63,7 +67,7 @@ export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
   // Drops fields that it does not know without a word, and always ends a stream with its usage.
   atom: { ...OPENAI, seed: false, maxStops: Infinity, streamOptions: false, ignoreEos: true, logprobs: false },
   vllm: VLLM,
-  sglang: VLLM,
+  sglang: { ...VLLM, routedExperts: "sglang" },
   "llama-cpp": {
     ...OPENAI,
     maxStops: Infinity,

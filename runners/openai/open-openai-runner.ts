@@ -1,6 +1,7 @@
 /** Any server that speaks the OpenAI protocol as a runner. */
 import type { Runner } from "../runner.ts";
 import { toAnswer } from "./answer.ts";
+import { createCapturer } from "./capture.ts";
 import type { DialectName } from "./dialects.ts";
 import { list } from "./models.ts";
 import type { ServedModel } from "./models.ts";
@@ -69,6 +70,7 @@ export async function openOpenAiRunner(
   const note = notes(resolved);
   const requester = new Requester({ ...resolved, transports, note });
   const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
+  const capturer = resolved.captures && createCapturer({ ...resolved, captures: resolved.captures, model: served.id });
   return {
     async complete(prompt, ask, caller) {
       const body = buildBody(prompt, ask, settings);
@@ -80,7 +82,10 @@ export async function openOpenAiRunner(
       const thought = reasoning === undefined ? {} : { reasoning: headers.redactAnswer(reasoning) };
       return { text: headers.redactAnswer(text), ...thought, ...rest };
     },
-    close,
+    ...(capturer !== undefined && { capture: capturer.capture }),
+    async close() {
+      await Promise.all([close(), capturer?.close()]);
+    },
     identity: {
       name: "openai",
       dialect: resolved.dialectName,

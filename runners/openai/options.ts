@@ -2,6 +2,8 @@
 import { UserError } from "../../errors.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { parseBaseUrl } from "./base-url.ts";
+import { resolveCaptures } from "./capture-options.ts";
+import type { CaptureSettings, CaptureSetup } from "./capture-options.ts";
 import type { BreakerOptions } from "./breaker.ts";
 import type { Timeouts } from "./deadlines.ts";
 import { getDialect } from "./dialects.ts";
@@ -41,6 +43,8 @@ export interface OpenAiRunnerOptions {
   readonly tokenIds?: boolean;
   /** Ask for the generated tokens' log-probabilities. Default: false. */
   readonly logprobs?: boolean;
+  /** What `capture` needs to know; without it the runner has no `capture`. Answers are asked for the same either way. */
+  readonly captures?: CaptureSettings;
   /** Where keys are looked up. Default: the process's environment. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** The variable that holds the API key; without effect where it is not set. Default: `OPENAI_API_KEY`. */
@@ -69,6 +73,7 @@ export interface ResolvedOptions {
   readonly ignoreEos: boolean;
   readonly tokenIds: boolean;
   readonly logprobs: boolean;
+  readonly captures: CaptureSetup | undefined;
   readonly headers: ResolvedHeaders;
   readonly extraBody: Readonly<Record<string, unknown>>;
   readonly timeouts: Timeouts;
@@ -88,16 +93,18 @@ export function resolveOptions(options: OpenAiRunnerOptions): ResolvedOptions {
   const [firstUrl, ...otherUrls] = options.baseUrls.map(parseBaseUrl);
   if (firstUrl === undefined) throw new UserError("no base URL; give --base-url http://host:port/v1");
   const dialectName = options.dialect ?? "openai";
+  const dialect = getDialect(dialectName);
   const resolved: ResolvedOptions = {
     baseUrls: [firstUrl, ...otherUrls],
     askedModel: options.model,
     dialectName,
-    dialect: getDialect(dialectName),
+    dialect,
     api: options.api ?? "completions",
     stream: options.stream ?? false,
     ignoreEos: options.ignoreEos ?? false,
     tokenIds: options.tokenIds ?? false,
     logprobs: options.logprobs ?? false,
+    captures: options.captures && resolveCaptures(options.captures, dialect),
     headers: resolveHeaders(options),
     extraBody: options.extraBody ?? {},
     timeouts: { ...TIMEOUTS, ...options.timeouts },

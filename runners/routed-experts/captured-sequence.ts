@@ -1,0 +1,35 @@
+/** A prompt and its completion as a server ran them, with all that parity can be judged by. */
+import type { CaptureResult } from "./capture-result.ts";
+
+export type SequenceTokens =
+  | { readonly kind: "known"; readonly prompt: readonly number[]; readonly completion: readonly number[] }
+  | { readonly kind: "unknown"; readonly reason: string };
+
+export type SequenceLogprobs =
+  /** Of each completion token, given all before it. */
+  { readonly kind: "given"; readonly values: Float32Array } | { readonly kind: "absent"; readonly reason: string };
+
+export interface CapturedSequence {
+  readonly tokens: SequenceTokens;
+  /** Where captured: a row for each token but the last, which is never run. */
+  readonly routing: CaptureResult;
+  readonly logprobs: SequenceLogprobs;
+}
+
+export type CaptureRequest =
+  /**
+   * Both variants are given the same tokens, so that every row can be compared. All of them run as a prompt: what a
+   * kernel does for one token at a time is not seen.
+   */
+  | {
+      readonly kind: "given";
+      /** Token ids; at least one. */
+      readonly completion: readonly number[];
+      /** The prompt's, where another capture has said them. Default: the server is asked for them. */
+      readonly promptIds?: readonly number[];
+    }
+  /**
+   * The engine completes the prompt anew, greedily, as it does in its daily work. Two variants can be compared as far as
+   * they say the same.
+   */
+  | { readonly kind: "generated"; readonly maxTokens: number; readonly stop: readonly string[] };

@@ -1,0 +1,57 @@
+/** Brings ids into the order of a capture, and cuts captures. */
+import type { RoutedExperts } from "./capture-result.ts";
+import type { DecodedIds } from "./decoded-ids.ts";
+import type { LayerColumn } from "./layer-columns.ts";
+import type { MoeLayout } from "./moe-layout.ts";
+
+/** [rows, layers, K] to [L, T, K], MoE layers only. Every id must have been found to be an expert's. */
+export function toLayerMajor(
+  { ids, weights, rows, layers, k }: DecodedIds,
+  moe: readonly LayerColumn[],
+  { nExpertsTot }: MoeLayout,
+): RoutedExperts {
+  const topkIds = new Uint16Array(moe.length * rows * k);
+  const topkWeights = weights === undefined ? undefined : new Float32Array(topkIds.length);
+  let to = 0;
+  for (const { column } of moe) {
+    for (let row = 0; row < rows; row++, to += k) {
+      const from = (row * layers + column) * k;
+      topkIds.set(ids.subarray(from, from + k), to);
+      if (weights !== undefined) topkWeights?.set(weights.subarray(from, from + k), to);
+    }
+  }
+  return {
+    layers: moe.map(({ layer }) => layer),
+    nTokens: rows,
+    nExpertsAct: k,
+    nExpertsTot,
+    topkIds,
+    ...(topkWeights !== undefined && { topkWeights }),
+  };
+}
+
+/**
+ * The first `nTokens` tokens of a capture.
+ *
+ * @throws RangeError when it has fewer
+ */
+export function firstTokens(routing: RoutedExperts, nTokens: number): RoutedExperts {
+  if (!(nTokens >= 0 && nTokens <= routing.nTokens))
+    throw new RangeError(`${nTokens} tokens of a capture of ${routing.nTokens}`);
+  if (nTokens === routing.nTokens) return routing;
+  const { layers, nExpertsAct: k, topkIds, topkWeights } = routing;
+  const cut = <A extends Uint16Array | Float32Array>(values: A, cutValues: A): A => {
+    for (let layer = 0; layer < layers.length; layer++) {
+      const from = layer * routing.nTokens * k;
+      cutValues.set(values.subarray(from, from + nTokens * k), layer * nTokens * k);
+    }
+    return cutValues;
+  };
+  const size = layers.length * nTokens * k;
+  return {
+    ...routing,
+    nTokens,
+    topkIds: cut(topkIds, new Uint16Array(size)),
+    ...(topkWeights !== undefined && { topkWeights: cut(topkWeights, new Float32Array(size)) }),
+  };
+}
