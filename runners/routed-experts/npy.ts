@@ -83,10 +83,11 @@ interface Header {
 }
 
 const ENTRY =
-  /\s*'(?<key>descr|fortran_order|shape)'\s*:\s*(?:'(?<text>[^']*)'|(?<flag>True|False)|\((?<shape>[\d,\s]*)\)|(?<list>\[))\s*(?:,|(?=\}))/y;
+  /\s*'(?<key>descr|fortran_order|shape)'\s*:\s*(?:'(?<text>[^']*)'|(?<flag>True|False)|\((?<shape>[\d,\s]*)\))\s*(?:,|(?=\}))/y;
 
 /** Reads the one kind of dict literal that there can be; anything else is refused, not interpreted. */
 function parseHeader(text: string, fail: Fail): Header {
+  if (/^\{'descr': \[/.test(text)) throw fail("it holds records of several fields; one array of integers is needed");
   const found = new Map<string, string>();
   const body = text.trimEnd();
   let at = 1;
@@ -94,8 +95,7 @@ function parseHeader(text: string, fail: Fail): Header {
     ENTRY.lastIndex = at;
     const entry = ENTRY.exec(body)?.groups;
     if (entry === undefined) break;
-    const { key = "", list } = entry;
-    if (list !== undefined) throw fail("it holds records of several fields; one array of integers is needed");
+    const { key = "" } = entry;
     const value = { descr: entry["text"], fortran_order: entry["flag"], shape: entry["shape"] }[key];
     if (value === undefined || found.has(key)) throw fail(`its header's ${key} is not what it should be`);
     found.set(key, value);
