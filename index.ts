@@ -54,6 +54,41 @@ export { expertData } from "./engine/routing/expert-tiles.ts";
 export type { RoutingData, RoutingImplementation, RoutingInput, WeightArray } from "./engine/routing/routing-data.ts";
 export { openSafetensors } from "./engine/safetensors.ts";
 
+export {
+  checkCapture,
+  firstTokens,
+  moeLayout,
+  pairCaptures,
+  readCapture,
+  readMoeLayout,
+  readNpy,
+  settleAcrossDocs,
+} from "./runners/routed-experts/index.ts";
+export type {
+  AbsentCapture,
+  AbsentCause,
+  BrokenCapture,
+  Captured,
+  CapturedSequence,
+  CaptureFault,
+  CaptureRequest,
+  CaptureResult,
+  DecodedIds,
+  ExpectedTokens,
+  MoeLayout,
+  NotPaired,
+  NpyArray,
+  PairedCaptures,
+  PairedLogprobs,
+  PairedRouting,
+  ReadCaptureOptions,
+  RoutedExperts,
+  RoutedExpertsForm,
+  SequenceLogprobs,
+  SequenceTokens,
+  SharedTokens,
+} from "./runners/routed-experts/index.ts";
+
 export { exactMatch } from "./metrics/exact-match.ts";
 export { pairedDifference } from "./metrics/paired.ts";
 export { compareRouting, mergeRouting } from "./metrics/routing-parity.ts";

@@ -1,5 +1,4 @@
 /** The runner for any server that speaks the OpenAI protocol. */
-export type { CaptureSettings } from "./capture-options.ts";
 export { DIALECTS, getDialect } from "./dialects.ts";
 export type { DialectName } from "./dialects.ts";
 export type { FailureKind } from "./failure.ts";

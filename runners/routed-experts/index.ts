@@ -13,7 +13,7 @@ export type { CapturedSequence, CaptureRequest, SequenceLogprobs, SequenceTokens
 export { checkCapture, MIN_DISTINCT_TOKENS } from "./check-capture.ts";
 export type { ExpectedTokens } from "./check-capture.ts";
 export type { DecodedIds } from "./decoded-ids.ts";
-export { FORMS, getForm } from "./forms.ts";
+export { getForm } from "./forms.ts";
 export type { RoutedExpertsForm } from "./forms.ts";
 export { firstTokens } from "./layer-major.ts";
 export { moeLayout } from "./moe-layout.ts";

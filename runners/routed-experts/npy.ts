@@ -87,7 +87,7 @@ const ENTRY =
 
 /** Reads the one kind of dict literal that there can be; anything else is refused, not interpreted. */
 function parseHeader(text: string, fail: Fail): Header {
-  if (/^\{'descr': \[/.test(text)) throw fail("it holds records of several fields; one array of integers is needed");
+  if (text.startsWith("{'descr': [")) throw fail("it holds records of several fields; one array of integers is needed");
   const found = new Map<string, string>();
   const body = text.trimEnd();
   let at = 1;

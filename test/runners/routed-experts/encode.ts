@@ -10,15 +10,15 @@ export interface Ids {
   readonly values: readonly number[];
 }
 
-export const DTYPES = {
-  "|u1": Uint8Array,
-  "<u2": Uint16Array,
-  "<i2": Int16Array,
-  "<i4": Int32Array,
-  "<i8": BigInt64Array,
-} as const;
+export const DTYPE_NAMES: readonly DtypeName[] = ["|u1", "<u2", "<i2", "<i4", "<i8"];
 
-export type DtypeName = keyof typeof DTYPES;
+export type DtypeName = "|u1" | "<u2" | "<i2" | "<i4" | "<i8";
+
+function arrayOf(dtype: DtypeName, values: readonly number[]): Uint8Array {
+  const arrays = { "|u1": Uint8Array, "<u2": Uint16Array, "<i2": Int16Array, "<i4": Int32Array };
+  const array = dtype === "<i8" ? BigInt64Array.from(values.map(BigInt)) : arrays[dtype].from(values);
+  return new Uint8Array(array.buffer);
+}
 
 /** A `.npy` file; its header may be replaced by any other. */
 export function npyFile(
@@ -27,14 +27,13 @@ export function npyFile(
   values: readonly number[],
   header?: string,
 ): Buffer {
-  const data = dtype === "<i8" ? BigInt64Array.from(values.map(BigInt)) : DTYPES[dtype].from(values as number[]);
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
   const text = header ?? `{'descr': '${dtype}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const padded = `${text.padEnd(Math.ceil((text.length + 11) / 64) * 64 - 11)}\n`;
   const length = Buffer.alloc(2);
   length.writeUInt16LE(padded.length);
   const start = Buffer.concat([Buffer.from("\x93NUMPY\x01\x00", "latin1"), length, Buffer.from(padded, "latin1")]);
-  return Buffer.concat([start, Buffer.from(data.buffer)]);
+  return Buffer.concat([start, arrayOf(dtype, values)]);
 }
 
 export function npyText({ rows, layers, k, values }: Ids, dtype: DtypeName): string {
@@ -45,7 +44,7 @@ export function int32Text({ values }: Ids): string {
   return Buffer.from(Int32Array.from(values).buffer).toString("base64");
 }
 
-export function nested({ rows, layers, k, values }: Ids, from = 0, to = rows): number[][][] {
+export function nested({ rows, layers, k, values }: Ids, from = 0, to: number = rows): number[][][] {
   return Array.from({ length: to - from }, (_, row) =>
     Array.from({ length: layers }, (__, layer) => {
       const start = ((from + row) * layers + layer) * k;
