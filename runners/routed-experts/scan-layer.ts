@@ -9,7 +9,7 @@ export interface LayerScan {
   readonly zeroRows: number;
   /** The first id that is no expert's; -1 is not counted, it has a meaning. */
   readonly outside: Place | undefined;
-  /** The first id that a row has twice, rows of zeros apart. */
+  /** The first id that a row has twice. */
   readonly duplicate: Place | undefined;
   /** Every row equals the first, in order too. */
   readonly constant: boolean;
@@ -45,7 +45,7 @@ export function scanLayer({ ids, rows, layers, k }: DecodedIds, column: number, 
       } else if (lastSeen[id] === row + 1) twice ??= id;
       else lastSeen[id] = row + 1;
     }
-    if (twice !== undefined && !zero) duplicate ??= { row, id: twice };
+    if (twice !== undefined) duplicate ??= { row, id: twice };
     if (negative) negativeRows++;
     if (zero) zeroRows++;
     if (valid && twice === undefined) validRows++;

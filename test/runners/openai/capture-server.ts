@@ -14,6 +14,9 @@ import type { ReplayServer } from "./replay-server.ts";
 
 export const LAYOUT: MoeLayout = { nLayers: 3, moeLayers: [1, 2], nExpertsTot: 32, nExpertsAct: 4 };
 
+/** Nothing here waits for a clock; a busy machine must not run into one. */
+export const PATIENT = { firstByteMs: 30_000, idleMs: 30_000, totalMs: 60_000 } as const;
+
 export type Giving = "sglext" | "sglext-of-choice" | "vllm" | "vllm-0.21" | "prime-rl" | "nothing" | "null";
 
 export interface CaptureServerOptions {
@@ -48,6 +51,7 @@ export async function openOnCaptures(
     baseUrls: [started.baseUrl],
     dialect,
     captures: { layout: LAYOUT },
+    timeouts: PATIENT,
     ...options,
   });
   return { server: started, runner };

@@ -7,7 +7,7 @@ import { pairCaptures } from "../../../runners/routed-experts/index.ts";
 import type { CapturedSequence, CaptureRequest } from "../../../runners/routed-experts/index.ts";
 import type { RunnerPrompt } from "../../../runners/runner.ts";
 import { ask, chat, completion, openOn } from "./ask.ts";
-import { characterIds, LAYOUT, logprobOf, openOnCaptures, routeOf } from "./capture-server.ts";
+import { characterIds, LAYOUT, logprobOf, openOnCaptures, PATIENT, routeOf } from "./capture-server.ts";
 import type { Giving } from "./capture-server.ts";
 
 const TEXT = "How many apples does it take to fill a basket of 40?";
@@ -271,7 +271,7 @@ describe("a server that fails", () => {
           return true;
         },
       },
-      { captures: { layout: LAYOUT }, retries: { attempts: 3, baseMs: 1, capMs: 2 } },
+      { captures: { layout: LAYOUT }, timeouts: PATIENT, retries: { attempts: 3, baseMs: 1, capMs: 2 } },
     );
     await expect(capture(runner, GIVEN)).rejects.toThrow(/completions: HTTP 503: busy, after 3 attempts/);
     expect(requests).toBe(3);
@@ -288,7 +288,7 @@ describe("a server that fails", () => {
     const stop = new AbortController();
     const { runner } = await openOn(
       { dialect: "vllm", intercept: ({ method }) => method === "POST" && (stop.abort(new Error("enough")), true) },
-      { captures: { layout: LAYOUT } },
+      { captures: { layout: LAYOUT }, timeouts: PATIENT },
     );
     await expect(capture(runner, GIVEN, PROMPT, stop.signal)).rejects.toThrow("enough");
   });

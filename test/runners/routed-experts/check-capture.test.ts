@@ -231,6 +231,13 @@ describe("dense layers", () => {
         single,
       ),
     ).toMatchObject({ fault: "constant" });
+    const unsaid: MoeLayout = { ...single, moeLayers: "unknown" };
+    expect(
+      check(
+        altered(some, (id, _, layer) => (layer === 0 ? 0 : id)),
+        unsaid,
+      ),
+    ).toMatchObject({ fault: "constant" });
   });
 });
 
