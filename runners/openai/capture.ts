@@ -30,6 +30,9 @@ export interface CapturerOptions extends Omit<ResolvedOptions, "captures"> {
   readonly model: string;
 }
 
+/** With these, a server that was asked for too much may answer when it is asked for less. */
+const REFUSALS = new Set([400, 422, 500, 501]);
+
 type Fields = Readonly<Record<string, unknown>>;
 
 export function createCapturer(options: CapturerOptions): Capturer {
@@ -124,8 +127,8 @@ export function createCapturer(options: CapturerOptions): Capturer {
     try {
       return await ask("/completions", JSON.stringify({ ...body, echo: true, logprobs: 1 }), signal);
     } catch (error) {
-      // Not every version gives log-probabilities of a prompt together with everything else.
-      if (!(error instanceof RequestFailedError) || (error.status !== 400 && error.status !== 422)) throw error;
+      // Not every version gives log-probabilities of a prompt together with everything else; some break over it.
+      if (!(error instanceof RequestFailedError) || !REFUSALS.has(error.status ?? 0)) throw error;
       return ask("/completions", JSON.stringify(body), signal);
     }
   };

@@ -122,7 +122,8 @@ function checkLayers(
   if (zeroRows !== undefined)
     return broken(
       "zero-rows",
-      `${zeroRows.scan.zeroRows} of ${rows} rows of ${zeroRows.where} are all 0: nothing was recorded for these tokens`,
+      `${zeroRows.scan.zeroRows} of ${rows} rows of ${zeroRows.where} are all 0: nothing was recorded for these tokens ` +
+        "(answered from the prefix cache, or by a kernel that chooses inside itself)",
     );
   const twice = found((scan) => scan.duplicate !== undefined);
   if (twice?.scan.duplicate !== undefined)

@@ -29,8 +29,8 @@ export interface CaptureServerOptions {
   readonly tellsTokenIds?: boolean;
   /** Prefixes with the same salt, or without one, are answered from a cache. Default: false. */
   readonly prefixCache?: boolean;
-  /** Refuses log-probabilities of prompts, as some versions do with 400. Default: false. */
-  readonly refusesEcho?: boolean;
+  /** The status with which log-probabilities of prompts are refused. Default: they are given. */
+  readonly echoStatus?: number;
   /** Puts a start token before whatever it is given. Default: false. */
   readonly addsStart?: boolean;
   /** The last word on a response. */
@@ -63,11 +63,11 @@ function answering(
   const cache = new Set<string>();
   return (request, response, body) => {
     if (request.method !== "POST") return false;
-    const refused = options.refusesEcho === true && body["echo"] === true;
+    const refused = options.echoStatus !== undefined && body["echo"] === true;
     const answer = refused
-      ? { error: { message: "prompt log-probabilities are not supported", code: 400 } }
+      ? { error: { message: "prompt log-probabilities are not supported", code: options.echoStatus } }
       : complete(options, cache, body, request.url === "/v1/chat/completions");
-    response.writeHead(refused ? 400 : 200, { "content-type": "application/json" });
+    response.writeHead((refused && options.echoStatus) || 200, { "content-type": "application/json" });
     response.end(JSON.stringify(answer));
     return true;
   };

@@ -192,8 +192,8 @@ describe("what the server does not give is said, not made up", () => {
     expect(logprobs.kind).toBe("given");
   });
 
-  it("no log-probabilities of prompts: routing all the same", async () => {
-    const { runner, server } = await openOnCaptures({ giving: "vllm", refusesEcho: true });
+  it.each([400, 422, 500])("log-probabilities of prompts refused with %d: routing all the same", async (echoStatus) => {
+    const { runner, server } = await openOnCaptures({ giving: "vllm", echoStatus }, { retries: { attempts: 1 } });
     const { routing, logprobs } = await capture(runner, { ...GIVEN, promptIds: PROMPT_IDS });
     expect(routing.kind).toBe("captured");
     expect(logprobs).toEqual({ kind: "absent", reason: "the server gives no log-probabilities of given tokens" });
