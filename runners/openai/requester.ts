@@ -96,10 +96,14 @@ export class Requester {
     const { replica, reached, unreachable, release } = this.#replicas.acquire(avoid);
     const { redact } = this.#options.headers;
     const start = performance.now();
+    this.stats.inFlight++;
     const read = (reply: HttpReply): Promise<Completion> => {
       reached();
-
-      return readCompletion(reply, { redact, maxCharacters: this.#options.limits.maxResponseBytes });
+      const progress = (): void => {
+        this.stats.pieces++;
+        reply.progress();
+      };
+      return readCompletion({ ...reply, progress }, { redact, maxCharacters: this.#options.limits.maxResponseBytes });
     };
     try {
       const request = { method: "POST", path: this.#path, headers: this.#headers, body } as const;
@@ -120,6 +124,7 @@ export class Requester {
       signal.throwIfAborted();
       return { kind: "failed", failure, transport: replica };
     } finally {
+      this.stats.inFlight--;
       release();
     }
   }

@@ -1,0 +1,8 @@
+/** Two variants of one engine, as users describe them. */
+export { loadConfig } from "./load-config.ts";
+export { parseConfig } from "./parse-config.ts";
+export { resolveBaseline, resolveVariants } from "./resolve-variants.ts";
+export type { ResolvedShared, ResolvedVariants, VariantSpec } from "./resolve-variants.ts";
+export type { UserConfig, UserLaunch, UserVariant } from "./user-config.ts";
+export { configFromFlags } from "./flags.ts";
+export type { VariantFlags } from "./flags.ts";

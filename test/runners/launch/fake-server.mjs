@@ -1,0 +1,72 @@
+// A server that speaks as much of the OpenAI protocol as a launch needs, and misbehaves as its arguments say:
+// --port N --model M --start-ms N --ready-ms N --die MESSAGE --ignore-term --grandchildren N --hang-after N --refuse
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import { writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  options: {
+    host: { type: "string", default: "127.0.0.1" },
+    port: { type: "string" },
+    model: { type: "string", default: "org/model-8m" },
+    "start-ms": { type: "string", default: "0" },
+    "ready-ms": { type: "string", default: "0" },
+    die: { type: "string" },
+    "die-after-ms": { type: "string" },
+    "ignore-term": { type: "boolean", default: false },
+    grandchildren: { type: "string", default: "0" },
+    "hang-after": { type: "string", default: "Infinity" },
+    refuse: { type: "boolean", default: false },
+    "take-port-first": { type: "string" },
+    pids: { type: "string" },
+  },
+});
+
+if (values["ignore-term"]) process.on("SIGTERM", () => console.log("SIGTERM? no"));
+// Grandchildren do not end by themselves, nor by SIGTERM where their parent does not.
+const program = `${values["ignore-term"] ? "process.on('SIGTERM', () => {});" : ""} setInterval(() => {}, 1000)`;
+const children = Array.from({ length: Number(values.grandchildren) }, () =>
+  spawn(process.execPath, ["-e", program], { stdio: "ignore" }),
+);
+if (values.pids) writeFileSync(values.pids, JSON.stringify([process.pid, ...children.map(({ pid }) => pid)]));
+console.log(`env FUSED=${process.env.FUSED ?? "unset"} cwd=${process.cwd()}`);
+await sleep(Number(values["start-ms"]));
+if (values.die !== undefined) {
+  console.error(values.die);
+  process.exit(7);
+}
+if (values["die-after-ms"]) setTimeout(() => {
+  console.error("Memory access fault by GPU");
+  process.exit(9);
+}, Number(values["die-after-ms"]));
+
+const upAt = performance.now();
+let completions = 0;
+
+function json(response, status, body) {
+  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+}
+
+const server = createServer((request, response) => {
+  const ready = performance.now() - upAt >= Number(values["ready-ms"]);
+  request.resume();
+  if (request.url === "/health") return json(response, 200, { status: "ok" });
+  if (request.url === "/version") return json(response, 200, { version: "1.2.3", api_key: "never" });
+  if (request.url === "/v1/models") return json(response, 200, { data: [{ id: values.model, object: "model" }] });
+  if (request.method !== "POST") return json(response, 404, { detail: "Not Found" });
+  if (values.refuse) return json(response, 400, { error: { message: "this model cannot complete" } });
+  if (!ready) return json(response, 503, { error: { message: "still compiling" } });
+  completions++;
+  if (completions > Number(values["hang-after"])) return undefined;
+  return json(response, 200, {
+    choices: [{ index: 0, text: "x", finish_reason: "length" }],
+    usage: { prompt_tokens: 1, completion_tokens: 1 },
+  });
+});
+server.on("error", (error) => {
+  console.error(error.message);
+  process.exit(1);
+});
+server.listen(Number(values.port), values.host, () => console.log(`listening on ${values.port}`));
