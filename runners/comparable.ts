@@ -40,7 +40,7 @@ export function comparable(
     ["the dialect", baseline.dialect, fused.dialect],
     ["the API", baseline.api, fused.api],
     ["max_tokens", baseline.maxTokens, fused.maxTokens],
-    ["the prompts", baseline.promptsHash, fused.promptsHash],
+    ["the hash of the prompts", baseline.promptsHash, fused.promptsHash],
     ["prefix caching", onOff(caching(baseline)), onOff(caching(fused))],
     ...stated.map((name) => [`the server's ${name}`, facts(baseline)[name], facts(fused)[name]] as const),
   ];

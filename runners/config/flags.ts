@@ -65,7 +65,8 @@ function readEnv(given: readonly string[]): UserEnv {
     given.map((each) => {
       const [, name, value] = /^([A-Za-z_]\w*)(?:=(.*))?$/s.exec(each) ?? [];
       // Not quoted: what is wrong with it may be that a value stands alone.
-      if (name === undefined) throw new UserError("an environment variable is given as NAME=value, or NAME to unset it");
+      if (name === undefined)
+        throw new UserError("an environment variable is given as NAME=value, or NAME to unset it");
       return [name, value ?? null];
     }),
   );

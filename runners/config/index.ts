@@ -2,7 +2,7 @@
 export { loadConfig } from "./load-config.ts";
 export { parseConfig } from "./parse-config.ts";
 export { resolveBaseline, resolveVariants } from "./resolve-variants.ts";
-export type { ResolvedShared, ResolvedVariants, VariantSpec } from "./resolve-variants.ts";
-export type { UserConfig, UserLaunch, UserVariant } from "./user-config.ts";
+export type { ResolvedVariants, VariantSpec } from "./resolve-variants.ts";
+export type { UserConfig } from "./user-config.ts";
 export { configFromFlags } from "./flags.ts";
 export type { VariantFlags } from "./flags.ts";

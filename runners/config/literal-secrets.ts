@@ -11,7 +11,13 @@ const MAX_DEPTH = 8;
 export function literalSecrets(input: unknown, path: readonly string[] = []): readonly Problem[] {
   if (typeof input === "string")
     return SECRET_FLAG.test(input) && isCommandLine(path)
-      ? [{ path, atKey: false, what: "a key would stand here and in the process list; set the server's key in the environment" }]
+      ? [
+          {
+            path,
+            atKey: false,
+            what: "a key would stand here and in the process list; set the server's key in the environment",
+          },
+        ]
       : [];
   // Nothing that is allowed lies deeper; aliases can make a file that never ends.
   if (typeof input !== "object" || input === null || path.length > MAX_DEPTH) return [];
@@ -19,9 +25,12 @@ export function literalSecrets(input: unknown, path: readonly string[] = []): re
     const here = [...path, key];
     const inEnv = path.at(-1) === "env";
     if (path.at(-1) === "header_env") return [];
-    if (!inEnv && !Array.isArray(input) && SECRET_SETTING.test(key)) return [{ path: here, atKey: true, what: NO_KEYS }];
+    if (!inEnv && !Array.isArray(input) && SECRET_SETTING.test(key))
+      return [{ path: here, atKey: true, what: NO_KEYS }];
     if (inEnv && SECRET_VARIABLE.test(key) && value !== null)
-      return [{ path: here, atKey: true, what: "keys come from the environment only: export it; servers are given it" }];
+      return [
+        { path: here, atKey: true, what: "keys come from the environment only: export it; servers are given it" },
+      ];
     return literalSecrets(value, here);
   });
 }

@@ -78,7 +78,7 @@ function checkNames({ engine, switch: name }: UserConfig, report: (setting: stri
 
 /** Where the problem stands: its value, its key, or the nearest thing around it that is there. */
 function offsetOf(document: Document, { path, atKey }: Problem): number {
-  let at = document.contents as Node | null;
+  let at: Node | null = document.contents;
   let offset = at?.range?.[0] ?? 0;
   for (const [depth, key] of path.entries()) {
     const pair: Pair | undefined = isMap(at) ? at.items.find((each) => String(keyOf(each)) === key) : undefined;

@@ -161,9 +161,7 @@ function textEnv(env: UserEnv = {}): Record<string, string | null> {
 
 /** NVIDIA's variable and AMD's; each ignores the other's. */
 function deviceEnv(devices: string | number | undefined): Record<string, string> {
-  return devices === undefined
-    ? {}
-    : { CUDA_VISIBLE_DEVICES: String(devices), HIP_VISIBLE_DEVICES: String(devices) };
+  return devices === undefined ? {} : { CUDA_VISIBLE_DEVICES: String(devices), HIP_VISIBLE_DEVICES: String(devices) };
 }
 
 function devicesOf(spec: ServerSpec | undefined): string | null | undefined {

@@ -5,15 +5,15 @@ import type { UserConfig } from "./user-config.ts";
 
 const text = v.pipe(v.string("a text"), v.nonEmpty("a text that is not empty"));
 const whether = v.boolean("true or false");
-const variable = v.pipe(v.string("the name of an environment variable"), v.regex(/^[A-Za-z_]\w*$/, "the name of an environment variable"));
+const variable = v.pipe(
+  v.string("the name of an environment variable"),
+  v.regex(/^[A-Za-z_]\w*$/, "the name of an environment variable"),
+);
 
 /** Only whole numbers: of 1.10 nothing but 1.1 would be left. */
 const WORD = "a text or a whole number (write others, and true and false, in quotes)";
 const word = v.union([v.string(), v.pipe(v.number(), v.safeInteger(WORD))], WORD);
-const words = v.union(
-  [text, v.array(word)],
-  "a line, or a list of texts and whole numbers (write others in quotes)",
-);
+const words = v.union([text, v.array(word)], "a line, or a list of texts and whole numbers (write others in quotes)");
 const environment = v.record(variable, v.nullable(word), "names and values of environment variables");
 
 const port = v.pipe(

@@ -14,8 +14,7 @@ import { trtllm } from "./trtllm.ts";
 import { vllm } from "./vllm.ts";
 
 export { clearEngineCache } from "./clear-cache.ts";
-export type { Cleared } from "./clear-cache.ts";
-export type { CaptureForm, EnginePreset, RoutingSwitch, Side } from "./preset.ts";
+export type { EnginePreset, Side } from "./preset.ts";
 
 /** Every dialect of the openai runner has its engine. */
 export type EngineName = DialectName;

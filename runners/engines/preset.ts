@@ -77,7 +77,12 @@ export const NO_CAPTURE: EnginePreset["capture"] = {
 };
 
 /** One variable, set to each of its two values. */
-export function envSwitch(name: string, off: string | null, on: string | null, both: Side["env"] = {}): {
+export function envSwitch(
+  name: string,
+  off: string | null,
+  on: string | null,
+  both: Side["env"] = {},
+): {
   readonly off: Side;
   readonly on: Side;
 } {

@@ -73,7 +73,8 @@ export const sglang: EnginePreset = {
   capture: {
     form: "sglang-base64-int32",
     args: ["--enable-return-routed-experts"],
-    about: "sglext.routed_experts (or sgl_ext, in the response or in each choice): base64 of int32, dense layers as zeros",
+    about:
+      "sglext.routed_experts (or sgl_ext, in the response or in each choice): base64 of int32, dense layers as zeros",
   },
   // Its other fields include its API key.
   identify: [

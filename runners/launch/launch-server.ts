@@ -89,12 +89,7 @@ export async function launchServer(spec: ServerSpec, options: LaunchOptions): Pr
 /** Another process was quicker. */
 class PortTakenError extends LaunchError {}
 
-async function launchOn(
-  port: number,
-  host: string,
-  spec: ServerSpec,
-  options: LaunchOptions,
-): Promise<LaunchedServer> {
+async function launchOn(port: number, host: string, spec: ServerSpec, options: LaunchOptions): Promise<LaunchedServer> {
   const { ask = {}, signal: caller = new AbortController().signal, onProgress, environment = process.env } = options;
   const { startupMs = STARTUP_MS, healthPath = "/health", identify = [] } = spec;
   caller.throwIfAborted();
@@ -132,7 +127,17 @@ async function launchOn(
       asked = true;
       return server.stop();
     };
-    return { baseUrl: `${origin}/v1`, port, pid, argv, facts, startupMs: performance.now() - startedAt, log, died, stop };
+    return {
+      baseUrl: `${origin}/v1`,
+      port,
+      pid,
+      argv,
+      facts,
+      startupMs: performance.now() - startedAt,
+      log,
+      died,
+      stop,
+    };
   } catch (error) {
     // Before the stop, which ends the process too.
     const why = failed.signal.aborted ? String(failed.signal.reason) : undefined;
@@ -156,7 +161,8 @@ interface Startup {
 /** @param why - what ended the wait, unless it was the error itself */
 function startupFailure(error: unknown, why: string | undefined, startup: Startup): LaunchError {
   const { log, startupMs, waiting, port } = startup;
-  const fail = (message: string): LaunchError => new LaunchError(`${message}; ${log.quote()}`, log.path, { cause: error });
+  const fail = (message: string): LaunchError =>
+    new LaunchError(`${message}; ${log.quote()}`, log.path, { cause: error });
   if (why === undefined) {
     const said = error instanceof Error ? error.message : String(error);
     return fail(`the server is up but completes nothing: ${said}`);
@@ -183,15 +189,15 @@ async function startProcess(
   } catch (cause) {
     if (!(cause instanceof CannotStartError)) throw cause;
     const why = { ENOENT: "there is no such program", EACCES: "it is not a program that may be run" }[cause.code];
-    throw new UserError(
-      `cannot start "${argv[0]}": ${why ?? cause.code}; install it, or correct the launch command`,
-      { cause },
-    );
+    throw new UserError(`cannot start "${argv[0]}": ${why ?? cause.code}; install it, or correct the launch command`, {
+      cause,
+    });
   }
 }
 
 function checkSpec(spec: ServerSpec): void {
-  if (process.platform === "win32") throw new UserError("fusecheck starts servers on Linux and macOS only; use --base-url");
+  if (process.platform === "win32")
+    throw new UserError("fusecheck starts servers on Linux and macOS only; use --base-url");
   const { cwd, port } = spec;
   if (cwd !== undefined && statSync(cwd, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new UserError(`the server's working directory is not a folder: ${cwd}`);

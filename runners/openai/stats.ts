@@ -18,5 +18,14 @@ export interface RequestStats {
 }
 
 export function emptyStats(): RequestStats {
-  return { requests: 0, answered: 0, failed: 0, retries: 0, inFlight: 0, pieces: 0, cutAtMaxTokens: 0, failures: new Map() };
+  return {
+    requests: 0,
+    answered: 0,
+    failed: 0,
+    retries: 0,
+    inFlight: 0,
+    pieces: 0,
+    cutAtMaxTokens: 0,
+    failures: new Map(),
+  };
 }

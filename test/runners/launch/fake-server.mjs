@@ -1,8 +1,9 @@
 // A server that speaks as much of the OpenAI protocol as a launch needs, and misbehaves as its arguments say:
-// --port N --model M --start-ms N --ready-ms N --die MESSAGE --ignore-term --grandchildren N --hang-after N --refuse
+// --port N --model M --start-ms N --slow-ms N --ready-ms N --die MESSAGE --ignore-term --grandchildren N --hang-after N --refuse
+// --take-port-first FILE --die-after-ms N --pids FILE
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     model: { type: "string", default: "org/model-8m" },
     "start-ms": { type: "string", default: "0" },
     "ready-ms": { type: "string", default: "0" },
+    "slow-ms": { type: "string", default: "0" },
     die: { type: "string" },
     "die-after-ms": { type: "string" },
     "ignore-term": { type: "boolean", default: false },
@@ -24,6 +26,11 @@ const { values } = parseArgs({
   },
 });
 
+if (values["take-port-first"] && !existsSync(values["take-port-first"])) {
+  writeFileSync(values["take-port-first"], "");
+  console.error("[Errno 98] error while attempting to bind on address: address already in use");
+  process.exit(1);
+}
 if (values["ignore-term"]) process.on("SIGTERM", () => console.log("SIGTERM? no"));
 // Grandchildren do not end by themselves, nor by SIGTERM where their parent does not.
 const program = `${values["ignore-term"] ? "process.on('SIGTERM', () => {});" : ""} setInterval(() => {}, 1000)`;
@@ -37,10 +44,11 @@ if (values.die !== undefined) {
   console.error(values.die);
   process.exit(7);
 }
-if (values["die-after-ms"]) setTimeout(() => {
-  console.error("Memory access fault by GPU");
-  process.exit(9);
-}, Number(values["die-after-ms"]));
+if (values["die-after-ms"])
+  setTimeout(() => {
+    console.error("Memory access fault by GPU");
+    process.exit(9);
+  }, Number(values["die-after-ms"]));
 
 const upAt = performance.now();
 let completions = 0;
@@ -49,7 +57,7 @@ function json(response, status, body) {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
 
-const server = createServer((request, response) => {
+const server = createServer(async (request, response) => {
   const ready = performance.now() - upAt >= Number(values["ready-ms"]);
   request.resume();
   if (request.url === "/health") return json(response, 200, { status: "ok" });
@@ -60,6 +68,7 @@ const server = createServer((request, response) => {
   if (!ready) return json(response, 503, { error: { message: "still compiling" } });
   completions++;
   if (completions > Number(values["hang-after"])) return undefined;
+  await sleep(Number(values["slow-ms"]));
   return json(response, 200, {
     choices: [{ index: 0, text: "x", finish_reason: "length" }],
     usage: { prompt_tokens: 1, completion_tokens: 1 },
