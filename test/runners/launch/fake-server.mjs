@@ -1,6 +1,6 @@
 // A server that speaks as much of the OpenAI protocol as a launch needs, and misbehaves as its arguments say:
 // --port N --model M --start-ms N --slow-ms N --ready-ms N --die MESSAGE --ignore-term --grandchildren N --hang-after N --refuse
-// --take-port-first FILE --die-after-ms N --pids FILE
+// --take-port-first FILE --die-at N --pids FILE
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { existsSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const { values } = parseArgs({
     "ready-ms": { type: "string", default: "0" },
     "slow-ms": { type: "string", default: "0" },
     die: { type: "string" },
-    "die-after-ms": { type: "string" },
+    "die-at": { type: "string", default: "Infinity" },
     "ignore-term": { type: "boolean", default: false },
     grandchildren: { type: "string", default: "0" },
     "hang-after": { type: "string", default: "Infinity" },
@@ -44,12 +44,6 @@ if (values.die !== undefined) {
   console.error(values.die);
   process.exit(7);
 }
-if (values["die-after-ms"])
-  setTimeout(() => {
-    console.error("Memory access fault by GPU");
-    process.exit(9);
-  }, Number(values["die-after-ms"]));
-
 const upAt = performance.now();
 let completions = 0;
 
@@ -67,6 +61,10 @@ const server = createServer(async (request, response) => {
   if (values.refuse) return json(response, 400, { error: { message: "this model cannot complete" } });
   if (!ready) return json(response, 503, { error: { message: "still compiling" } });
   completions++;
+  if (completions >= Number(values["die-at"])) {
+    console.error("Memory access fault by GPU");
+    process.exit(9);
+  }
   if (completions > Number(values["hang-after"])) return undefined;
   await sleep(Number(values["slow-ms"]));
   return json(response, 200, {

@@ -56,10 +56,13 @@ describe("silence", () => {
   });
 });
 
+/** Long enough for a slow machine to answer in between. */
+const HANG_MS = 2500;
+
 async function launchAndOpen(...args: readonly string[]): Promise<{ runner: OpenAiRunner; hang: Promise<unknown> }> {
   const server = await launch(args).launching;
   const runner = await openOpenAiRunner({ baseUrls: [server.baseUrl], env: {} });
-  const watch = watchServer(server, { traffic: () => runner.stats, hangMs: 1000 });
+  const watch = watchServer(server, { traffic: () => runner.stats, hangMs: HANG_MS });
   onTestFinished(async () => {
     watch.release();
     await runner.close();
@@ -84,31 +87,34 @@ describe("a watched server", () => {
     const error = await hang;
     expect(error).toBeInstanceOf(EngineLostError);
     expect((error as Error).message).toMatch(
-      /^the server hangs: nothing came for 1 s while 2 requests waited; the last lines of its log .*listening on \d+$/s,
+      /^the server hangs: nothing came for 2.5 s while 2 requests waited; the last lines of its log .*listening on \d+$/s,
     );
     expect(runner.stats).toMatchObject({ inFlight: 2, pieces: 2, answered: 2 });
   });
 
   it("that is slow does not", async () => {
-    const { runner, hang } = await launchAndOpen("--slow-ms", "700");
+    const { runner, hang } = await launchAndOpen("--slow-ms", "1000");
     const asked = (async () => {
       // Together they take twice as long as a hang.
-      for (let round = 0; round < 3; round++) await ask(runner);
+      for (let round = 0; round < 4; round++) await ask(runner);
       return "answered";
     })();
     expect(await Promise.race([asked, hang])).toBe("answered");
-    expect(runner.stats).toMatchObject({ inFlight: 0, answered: 3 });
+    expect(runner.stats).toMatchObject({ inFlight: 0, answered: 4 });
   });
 
   it("that waits for the next request does not", async () => {
     const { runner, hang } = await launchAndOpen();
     await ask(runner);
-    const quiet = new Promise((resolve) => setTimeout(resolve, 2000, "quiet"));
+    const quiet = new Promise((resolve) => setTimeout(resolve, 1.5 * HANG_MS, "quiet"));
     expect(await Promise.race([hang, quiet])).toBe("quiet");
   });
 
   it("that dies ends the run too", async () => {
-    const { hang } = await launchAndOpen("--die-after-ms", "1500");
+    const { runner, hang } = await launchAndOpen("--die-at", "2");
+    const ended = new AbortController();
+    onTestFinished(() => ended.abort());
+    void Promise.allSettled([ask(runner, ended.signal)]);
     expect((await hang) as Error).toMatchObject({
       message: expect.stringMatching(/^the server died \(exit code 9\); /),
     });
