@@ -11,7 +11,8 @@ import type { Transport } from "./transport.ts";
 export interface JsonQuestion {
   /** Below the base URL. */
   readonly path: string;
-  readonly body: string;
+  /** Made anew for each attempt. */
+  readonly body: () => string;
 }
 
 /**
@@ -34,7 +35,7 @@ export async function askJson(
   let slow = 0;
   for (let attempts = 1; ; attempts++) {
     const transport = transports[(attempts - 1) % transports.length] as Transport;
-    const request = { method: "POST", path, headers: fields, body } as const;
+    const request = { method: "POST", path, headers: fields, body: body() } as const;
     let failure: Failure;
     try {
       return await transport.exchange(request, signal, (reply) => readJson(reply, headers.redact));

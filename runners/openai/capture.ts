@@ -51,23 +51,21 @@ export function createCapturer(options: CapturerOptions): Capturer {
     logprobs: dialect.logprobs,
   };
   const chatOrNot = api === "chat" ? "/chat/completions" : "/completions";
-  const ask = (path: string, body: string, signal: AbortSignal): Promise<unknown> =>
+  const ask = (path: string, body: () => string, signal: AbortSignal): Promise<unknown> =>
     askJson(transports, { path, body }, options, signal);
 
-  /** A salt of its own keeps a request off the prefix cache: all of its rows are then routed in it. */
+  /** A salt of its own keeps an attempt off the prefix cache: all of its rows are then routed in it. */
   const fields = (): Fields => ({ ...captures.fields, cache_salt: randomUUID() });
 
   const generate = (
     prompt: RunnerPrompt,
     asked: { readonly maxTokens: number; readonly stop: readonly string[] },
-    more: Fields,
+    more: () => Fields,
     signal: AbortSignal,
   ): Promise<unknown> => {
     const greedy = { ...asked, temperature: 0, seed: "capture" };
-    const body = buildBody(prompt, greedy, {
-      ...settings,
-      extraBody: { ...extraBody, return_token_ids: true, ...more },
-    });
+    const body = (): string =>
+      buildBody(prompt, greedy, { ...settings, extraBody: { ...extraBody, return_token_ids: true, ...more() } });
     return ask(chatOrNot, body, signal);
   };
 
@@ -76,7 +74,7 @@ export function createCapturer(options: CapturerOptions): Capturer {
     request: CaptureRequest & { kind: "generated" },
     signal: AbortSignal,
   ): Promise<CapturedSequence> => {
-    const body = await generate(prompt, request, fields(), signal);
+    const body = await generate(prompt, request, fields, signal);
     const tokens = readTokens(body);
     const usage = readUsage(body);
     const known = tokens.kind === "known" ? { inputIds: [...tokens.prompt, ...tokens.completion] } : {};
@@ -91,7 +89,7 @@ export function createCapturer(options: CapturerOptions): Capturer {
   ): Promise<CapturedSequence> => {
     if (completion.length === 0) throw new RangeError("a completion without tokens cannot be given");
     // Asking for a single token is what every server takes; what it is does not matter.
-    const start = promptIds ?? promptIdsOf(await generate(prompt, { maxTokens: 1, stop: [] }, {}, signal));
+    const start = promptIds ?? promptIdsOf(await generate(prompt, { maxTokens: 1, stop: [] }, () => ({}), signal));
     if (start === undefined) {
       const reason = "the server does not say which tokens a prompt is made of, so none can be given to both variants";
       return {
@@ -113,23 +111,26 @@ export function createCapturer(options: CapturerOptions): Capturer {
 
   const askGiven = async (sequence: readonly number[], signal: AbortSignal): Promise<unknown> => {
     const removed = new Set(Object.keys(extraBody).filter((name) => extraBody[name] === null));
-    const all = {
-      ...dialect.fields,
-      ...extraBody,
-      model: dialect.wireModel ?? options.model,
-      prompt: sequence,
-      max_tokens: 1,
-      temperature: 0,
-      return_token_ids: true,
-      ...fields(),
+    const body = (more: Fields) => (): string => {
+      const all = {
+        ...dialect.fields,
+        ...extraBody,
+        model: dialect.wireModel ?? options.model,
+        prompt: sequence,
+        max_tokens: 1,
+        temperature: 0,
+        return_token_ids: true,
+        ...more,
+        ...fields(),
+      };
+      return JSON.stringify(Object.fromEntries(Object.entries(all).filter(([name]) => !removed.has(name))));
     };
-    const body = Object.fromEntries(Object.entries(all).filter(([name]) => !removed.has(name)));
     try {
-      return await ask("/completions", JSON.stringify({ ...body, echo: true, logprobs: 1 }), signal);
+      return await ask("/completions", body({ echo: true, logprobs: 1 }), signal);
     } catch (error) {
       // Not every version gives log-probabilities of a prompt together with everything else; some break over it.
       if (!(error instanceof RequestFailedError) || !REFUSALS.has(error.status ?? 0)) throw error;
-      return ask("/completions", JSON.stringify(body), signal);
+      return ask("/completions", body({}), signal);
     }
   };
 

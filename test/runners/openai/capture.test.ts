@@ -121,6 +121,15 @@ describe("what is sent", () => {
     expect(second.routing.kind).toBe("captured");
   });
 
+  it("nor does an attempt that was lost after its work leave something to find", async () => {
+    let attempts = 0;
+    const spoil = (): unknown => (attempts++ % 2 === 0 ? { error: { message: "lost on the way" } } : undefined);
+    const { runner } = await openOnCaptures({ giving: "vllm-0.21", prefixCache: true, spoil });
+    expect(await capture(runner, { ...GIVEN, promptIds: PROMPT_IDS })).toMatchObject({ routing: { kind: "captured" } });
+    expect(await capture(runner, GENERATED)).toMatchObject({ routing: { kind: "captured" } });
+    expect(attempts).toBe(4);
+  });
+
   it("a salt that is taken away brings the cache back, and that is seen", async () => {
     const server = { giving: "vllm-0.21", prefixCache: true } as const;
     const { runner } = await openOnCaptures(server, { extraBody: { cache_salt: null } });
