@@ -62,6 +62,7 @@ export {
   readCapture,
   readMoeLayout,
   readNpy,
+  scoredAsCaptured,
   settleAcrossDocs,
 } from "./runners/routed-experts/index.ts";
 export type {

@@ -18,7 +18,7 @@ export interface BodySettings {
   readonly extraBody: Readonly<Record<string, unknown>>;
 }
 
-/** What decides which question is asked or how its answer is read: set by flags that the run record shows. */
+/** What decides which question is asked or how its answer is read, or makes it slower: the run's own to set. */
 const RESERVED = new Set([
   "prompt",
   "messages",
@@ -32,6 +32,7 @@ const RESERVED = new Set([
   "max_tokens",
   "max_completion_tokens",
   "stop",
+  "return_routed_experts",
 ]);
 
 /** @throws UserError that names the field or the option which cannot be sent */

@@ -321,6 +321,12 @@ describe("options", () => {
     expect(await capture(runner, GIVEN)).toMatchObject({ routing: { kind: "captured" } });
   });
 
+  it("captures cannot be slipped into what is timed", async () => {
+    await expect(openOnCaptures({ giving: "sglext" }, { extraBody: { return_routed_experts: true } })).rejects.toThrow(
+      'extra body field "return_routed_experts" would contradict',
+    );
+  });
+
   it("a completion of nothing cannot be given", async () => {
     const { runner } = await openOnCaptures({ giving: "vllm" });
     await expect(capture(runner, { kind: "given", completion: [] })).rejects.toThrow(RangeError);
