@@ -1,5 +1,5 @@
 /** Short ways to launch the fake server and to see what is left of it. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -44,8 +44,14 @@ export function launch(
       (server) => server.stop(),
       () => undefined,
     );
+    killAll(pidFile);
   });
   return { launching, logFile, pids: () => readPids(pidFile) };
+}
+
+/** Of a test that has failed, nothing should be left either. */
+export function killAll(pidFile: string): void {
+  for (const pid of existsSync(pidFile) ? readPids(pidFile).filter(isAlive) : []) process.kill(pid, "SIGKILL");
 }
 
 export function readPids(file: string): number[] {

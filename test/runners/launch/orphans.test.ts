@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
-import { fakeServer, isAlive, launch, readPids, temporaryFolder, until } from "./launching.ts";
+import { fakeServer, isAlive, killAll, launch, readPids, temporaryFolder, until } from "./launching.ts";
 
 const PARENT = fileURLToPath(new URL("./parent.mjs", import.meta.url));
 const SOURCES = new URL("../../../runners/launch/index.ts", import.meta.url).href;
@@ -30,7 +30,10 @@ function startParent(library: string, then: string, ...args: readonly string[]):
   let printed = "";
   child.stdout.on("data", (text: Buffer) => (printed += text.toString()));
   const ended = new Promise((resolve) => child.on("exit", (code, signal) => resolve(signal ?? code)));
-  onTestFinished(() => void child.kill("SIGKILL"));
+  onTestFinished(() => {
+    child.kill("SIGKILL");
+    killAll(pidFile);
+  });
   return { child, printed: () => printed, pids: () => (existsSync(pidFile) ? readPids(pidFile) : []), ended };
 }
 
