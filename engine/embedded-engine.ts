@@ -10,7 +10,7 @@ import { EngineError, UserError } from "../errors.ts";
 import { parseModelConfig } from "./config.ts";
 import type { ModelConfig } from "./config.ts";
 import type { FromLane, LaneOptions, ToLane } from "./lane-messages.ts";
-import type { Completion, CompletionRequest, Score, ScoreRequest } from "./requests.ts";
+import type { Completion, CompletionProgress, CompletionRequest, Score, ScoreRequest } from "./requests.ts";
 import type { RoutingName } from "./routing/routing.ts";
 import { loadTokenizer } from "./tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -28,11 +28,14 @@ export interface EmbeddedEngineOptions {
 interface Pending {
   readonly resolve: (result: never) => void;
   readonly reject: (error: Error) => void;
+  readonly onProgress?: ((progress: CompletionProgress) => void) | undefined;
 }
 
 interface LaneHandle {
   readonly worker: Worker;
   readonly pending: Map<number, Pending>;
+  /** Why the thread answers no more. */
+  ended?: Error;
 }
 
 const DEFAULT_CONCURRENCY = 32;
@@ -82,9 +85,14 @@ export class EmbeddedEngine {
   /**
    * Completes a prompt.
    *
+   * @param onProgress - told of each token but the last as soon as there is one; the completion is the same without
    * @throws UserError for a prompt that does not fit the context; the signal's reason when it was aborted
    */
-  complete(request: CompletionRequest, signal?: AbortSignal): Promise<Completion> {
+  complete(
+    request: CompletionRequest,
+    signal?: AbortSignal,
+    onProgress?: (progress: CompletionProgress) => void,
+  ): Promise<Completion> {
     const { contextLength } = this.config;
     const { length } = request.prompt;
     if (length === 0) return Promise.reject(new UserError("the prompt is empty"));
@@ -92,7 +100,8 @@ export class EmbeddedEngine {
       const reason = `the prompt has ${length} tokens, and the model's context of ${contextLength} leaves no room for an answer`;
       return Promise.reject(new UserError(reason));
     }
-    return this.#ask((id) => ({ type: "complete", id, request }), signal);
+    const progress = onProgress !== undefined;
+    return this.#ask((id) => ({ type: "complete", id, request, progress }), { signal, onProgress });
   }
 
   /** Scores a given token sequence, with its routing and the check of its routing data. */
@@ -103,7 +112,12 @@ export class EmbeddedEngine {
       const reason = `a sequence to score needs 2 to ${contextLength} tokens, this one has ${length}`;
       return Promise.reject(new UserError(reason));
     }
-    return this.#ask((id) => ({ type: "score", id, request }), signal);
+    return this.#ask((id) => ({ type: "score", id, request }), { signal });
+  }
+
+  /** Resolves when every lane has answered, between two forward passes: none is dead or stuck. EngineError when one is dead. */
+  async ping(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => this.#ask((id) => ({ type: "ping", id }), { lane })));
   }
 
   /**
@@ -126,21 +140,36 @@ export class EmbeddedEngine {
     );
   }
 
-  #ask<Result>(message: (id: number) => ToLane, signal?: AbortSignal): Promise<Result> {
+  #ask<Result>(message: (id: number) => ToLane, options: AskOptions): Promise<Result> {
+    const { signal, onProgress } = options;
     if (this.#closed) return Promise.reject(new EngineError("the engine is closed"));
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
-    const lane = this.#lanes.reduce((a, b) => (b.pending.size < a.pending.size ? b : a));
+    const lane = options.lane ?? this.#leastBusy();
+    if (lane.ended !== undefined) return Promise.reject(lane.ended);
     const id = this.#nextId++;
     const { promise, resolve, reject } = withResolvers<Result>();
     const onAbort = (): void => lane.worker.postMessage({ type: "abort", id } satisfies ToLane);
     signal?.addEventListener("abort", onAbort, { once: true });
     lane.pending.set(id, {
       resolve,
+      onProgress,
       reject: (error) => reject(signal?.aborted ? (signal.reason as Error) : error),
     });
     lane.worker.postMessage(message(id));
     return promise.finally(() => signal?.removeEventListener("abort", onAbort));
   }
+
+  #leastBusy(): LaneHandle {
+    const alive = this.#lanes.filter(({ ended }) => ended === undefined);
+    return (alive.length > 0 ? alive : this.#lanes).reduce((a, b) => (b.pending.size < a.pending.size ? b : a));
+  }
+}
+
+interface AskOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: CompletionProgress) => void) | undefined;
+  /** Default: the one with the least to do. */
+  readonly lane?: LaneHandle;
 }
 
 function workerEntry(): URL {
@@ -150,9 +179,11 @@ function workerEntry(): URL {
 function openLane(options: LaneOptions): Promise<LaneHandle> {
   const worker = new Worker(workerEntry(), { workerData: options });
   const pending = new Map<number, Pending>();
+  const lane: LaneHandle = { worker, pending };
   const { promise, resolve, reject } = withResolvers<LaneHandle>();
   const failAll = (error: Error): void => {
     reject(error);
+    lane.ended ??= error;
     for (const { reject: rejectOne } of pending.values()) rejectOne(error);
     pending.clear();
   };
@@ -164,7 +195,10 @@ function openLane(options: LaneOptions): Promise<LaneHandle> {
   worker.on("message", (message: FromLane) => {
     switch (message.type) {
       case "ready":
-        resolve({ worker, pending });
+        resolve(lane);
+        break;
+      case "progress":
+        pending.get(message.id)?.onProgress?.(message.progress);
         break;
       case "cannot load":
         failAll(message.userError ? new UserError(message.message) : new EngineError(message.message));
@@ -174,6 +208,9 @@ function openLane(options: LaneOptions): Promise<LaneHandle> {
         break;
       case "scored":
         take(message.id)?.resolve(message.score as never);
+        break;
+      case "pong":
+        take(message.id)?.resolve(undefined as never);
         break;
       case "failed":
         take(message.id)?.reject(new EngineError(message.message));

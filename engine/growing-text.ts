@@ -7,6 +7,10 @@ function latin1(bytes: Uint8Array): string {
 
 export class GrowingText {
   #bytes = "";
+  /** Bytes that `takeCertain` has gone through. */
+  #taken = 0;
+  // Keeps the beginning of a character back until its end has come; a byte order mark is text like any other.
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   readonly #stops: readonly string[];
   readonly #longestStop: number;
 
@@ -31,8 +35,28 @@ export class GrowingText {
     return true;
   }
 
+  /**
+   * Text that has become certain since the last call: whole characters, without what may turn out to be the beginning
+   * of a stop string. Not to be called once a stop string is complete.
+   */
+  takeCertain(): string {
+    const end = this.#bytes.length - this.#heldBack();
+    if (end <= this.#taken) return "";
+    const bytes = Buffer.from(this.#bytes.slice(this.#taken, end), "latin1");
+    this.#taken = end;
+    return this.#decoder.decode(bytes, { stream: true });
+  }
+
+  /** Bytes at the end that a stop string begins with. */
+  #heldBack(): number {
+    let length = Math.min(this.#longestStop - 1, this.#bytes.length - this.#taken);
+    const begun = (stop: string): boolean => length < stop.length && this.#bytes.endsWith(stop.slice(0, length));
+    while (length > 0 && !this.#stops.some(begun)) length--;
+    return Math.max(0, length);
+  }
+
   /** The text so far; bytes that are not whole UTF-8 characters become U+FFFD. */
   toString(): string {
-    return Buffer.from(this.#bytes, "latin1").toString("utf8");
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Buffer.from(this.#bytes, "latin1"));
   }
 }

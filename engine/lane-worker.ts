@@ -7,6 +7,7 @@ import { openCheckpoint } from "./checkpoint.ts";
 import { AbortedError, Lane } from "./lane.ts";
 import type { FromLane, LaneOptions, ToLane } from "./lane-messages.ts";
 import { Model } from "./model.ts";
+import type { CompletionProgress } from "./requests.ts";
 import { ROUTING } from "./routing/routing.ts";
 import { tokenBytes } from "./token-bytes.ts";
 
@@ -47,7 +48,8 @@ function serve(lane: Lane, model: Model): void {
     switch (message.type) {
       case "complete": {
         const { id } = message;
-        const work = lane.complete(id, message.request).then(
+        const report = (progress: CompletionProgress): void => send({ type: "progress", id, progress });
+        const work = lane.complete(id, message.request, message.progress ? report : undefined).then(
           (completion) => send({ type: "completed", id, completion }),
           (error: unknown) => failed(id, error),
         );
@@ -68,6 +70,9 @@ function serve(lane: Lane, model: Model): void {
         track(id, work);
         break;
       }
+      case "ping":
+        send({ type: "pong", id: message.id });
+        break;
       case "abort":
         lane.abort(message.id);
         break;

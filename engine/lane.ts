@@ -9,13 +9,25 @@ import seedrandom from "seedrandom";
 import { GrowingText } from "./growing-text.ts";
 import { KvCache } from "./kv-cache.ts";
 import type { Model } from "./model.ts";
-import type { Completion, CompletionRequest, Score, ScoreRequest } from "./requests.ts";
+import type {
+  Completion,
+  CompletionProgress,
+  CompletionRequest,
+  Score,
+  ScoreRequest,
+  TokenLogprob,
+} from "./requests.ts";
+import { RoutingLog } from "./routing-log.ts";
 import { RoutingRecorder } from "./routing-recorder.ts";
 import type { FlatIndex } from "./routing/invariants.ts";
-import { argmax, logProbability, sampleToken } from "./sampling.ts";
+import type { RoutingObserver } from "./model.ts";
+import { argmax, logProbability, sampleToken, topTokens } from "./sampling.ts";
 
 /** Tokens of one sequence per forward pass. Bounds memory: attention scores take heads * chunk * context floats. */
 const PREFILL_CHUNK = 256;
+
+/** Rows of logits at a time when a given sequence is scored with alternatives. Bounds memory: a row has a float per token of the vocabulary. */
+const LOGITS_CHUNK = 32;
 
 /**
  * The shortest stretch worth taking from another cache.
@@ -40,6 +52,8 @@ interface Running {
   readonly text: GrowingText;
   readonly tokenIds: number[];
   readonly logprobs: number[];
+  readonly topLogprobs: TokenLogprob[][];
+  readonly routing?: RoutingLog;
   readonly uniform: () => number;
   readonly cachedPromptTokens: number;
 }
@@ -51,6 +65,8 @@ interface JobBase {
 interface CompletionJob extends JobBase {
   readonly kind: "complete";
   readonly request: CompletionRequest;
+  /** Told of each token but the last. */
+  readonly onProgress: ((progress: CompletionProgress) => void) | undefined;
   readonly resolve: (completion: Completion) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -90,9 +106,13 @@ export class Lane {
     this.#flatIndex = options.flatIndex;
   }
 
-  complete(id: number, request: CompletionRequest): Promise<Completion> {
+  complete(
+    id: number,
+    request: CompletionRequest,
+    onProgress?: (progress: CompletionProgress) => void,
+  ): Promise<Completion> {
     return new Promise((resolve, reject) =>
-      this.#enqueue({ kind: "complete", id, request, cancelled: false, resolve, reject }),
+      this.#enqueue({ kind: "complete", id, request, onProgress, cancelled: false, resolve, reject }),
     );
   }
 
@@ -138,8 +158,7 @@ export class Lane {
       const job = this.#waiting.shift();
       if (job === undefined) return;
       try {
-        if (job.cancelled) throw new AbortedError("aborted");
-        if (job.kind === "score") this.#settle(job, await this.#score(job.request));
+        if (job.kind === "score") this.#settle(job, await this.#score(job));
         else await this.#start(job);
       } catch (error) {
         this.#fail(job, error);
@@ -149,12 +168,18 @@ export class Lane {
 
   async #start(job: CompletionJob): Promise<void> {
     const { request } = job;
-    const { slot, shared } = this.#claimSlot(request.prompt);
+    throwIfCancelled(job);
+    const routing = request.routing === true ? new RoutingLog(this.#model.config) : undefined;
+    const { slot, shared } = this.#claimSlot(request.prompt, routing === undefined);
     try {
       // The last token of the prompt is run by the next step, as if it had been generated.
       const before = request.prompt.slice(0, -1);
-      for (const [from, to] of stretches(shared, before.length))
-        await this.#model.fill(slot.cache, before.slice(from, to));
+      for (const [from, to] of stretches(shared, before.length)) {
+        throwIfCancelled(job);
+        const tokens = before.slice(from, to);
+        if (routing === undefined) await this.#model.fill(slot.cache, tokens);
+        else await this.#model.extend(slot.cache, tokens, routing.observe);
+      }
       slot.prompt = before;
       this.#running.push({
         job,
@@ -162,6 +187,8 @@ export class Lane {
         text: new GrowingText(request.stop),
         tokenIds: [],
         logprobs: [],
+        topLogprobs: [],
+        ...(routing !== undefined && { routing }),
         uniform: seedrandom(request.seed),
         cachedPromptTokens: shared,
       });
@@ -178,6 +205,7 @@ export class Lane {
       const x = await this.#model.step(
         sequences.map(({ slot }) => slot.cache),
         sequences.map(({ job, tokenIds }) => tokenIds.at(-1) ?? (job.request.prompt.at(-1) as number)),
+        observerOf(sequences),
       );
       const logits = await this.#model.logits(x);
       this.#running = sequences.filter((sequence, row) => !this.#accept(sequence, logits, row));
@@ -202,12 +230,17 @@ export class Lane {
         : sampleToken(logits, start, vocabSize, request.temperature, sequence.uniform());
     sequence.tokenIds.push(token);
     if (request.logprobs) sequence.logprobs.push(logProbability(logits, start, vocabSize, token));
-    const isEnd = eosTokenIds.includes(token);
+    const { topLogprobs = 0 } = request;
+    if (topLogprobs > 0) sequence.topLogprobs.push(topTokens(logits, start, vocabSize, topLogprobs));
+    const isEnd = request.ignoreEos !== true && eosTokenIds.includes(token);
     const stopped = isEnd || sequence.text.push(this.#tokenBytes[token] ?? new Uint8Array());
     const full =
       sequence.tokenIds.length >= request.maxTokens ||
       request.prompt.length + sequence.tokenIds.length >= contextLength;
-    if (!stopped && !full) return false;
+    if (!stopped && !full) {
+      reportProgress(sequence);
+      return false;
+    }
     sequence.slot.busy = false;
     this.#settle(sequence.job, {
       text: sequence.text.toString(),
@@ -215,29 +248,57 @@ export class Lane {
       finishReason: stopped ? "stop" : "length",
       cachedPromptTokens: sequence.cachedPromptTokens,
       ...(request.logprobs ? { logprobs: sequence.logprobs } : {}),
+      ...(topLogprobs > 0 && { topLogprobs: sequence.topLogprobs }),
+      ...(sequence.routing !== undefined && { routing: sequence.routing.result() }),
     });
     return true;
   }
 
-  async #score({ tokens }: ScoreRequest): Promise<Score> {
+  async #score(job: ScoreJob): Promise<Score> {
+    const { tokens, topLogprobs: k = 0 } = job.request;
     const recorder = new RoutingRecorder(this.#model.config, tokens.length - 1, this.#flatIndex);
     const cache = new KvCache(this.#model.config, tokens.length);
     const logprobs = new Float32Array(tokens.length - 1);
+    const topLogprobs: TokenLogprob[][] = [];
     for (const [from, to] of stretches(0, tokens.length - 1)) {
+      throwIfCancelled(job);
       const x = await this.#model.extend(cache, tokens.slice(from, to), recorder.observe(from));
-      logprobs.set(await this.#model.logprobs(x, tokens.slice(from + 1, to + 1)), from);
+      const targets = tokens.slice(from + 1, to + 1);
+      logprobs.set(await this.#model.logprobs(x, targets), from);
+      if (k > 0) topLogprobs.push(...(await this.#topTokens(x, targets, logprobs.subarray(from, to), k)));
     }
-    return { logprobs, ...recorder.result() };
+    return { logprobs, ...(k > 0 && { topLogprobs }), ...recorder.result() };
   }
 
-  /** A free slot whose cache holds as much of the prompt as any slot's does. */
-  #claimSlot(prompt: readonly number[]): { slot: Slot; shared: number } {
+  /** The likeliest tokens after each row of x; where the target is among them, with its own log-probability. */
+  async #topTokens(
+    x: Float32Array,
+    targets: readonly number[],
+    logprobs: Float32Array,
+    k: number,
+  ): Promise<TokenLogprob[][]> {
+    const { hiddenSize, vocabSize } = this.#model.config;
+    const found: TokenLogprob[][] = [];
+    for (let row = 0; row < targets.length; row += LOGITS_CHUNK) {
+      const rows = Math.min(LOGITS_CHUNK, targets.length - row);
+      const logits = await this.#model.logits(x.subarray(row * hiddenSize, (row + rows) * hiddenSize));
+      for (let i = 0; i < rows; i++) {
+        const top = topTokens(logits, i * vocabSize, vocabSize, k);
+        const own = { tokenId: targets[row + i] as number, logprob: logprobs[row + i] as number };
+        found.push(top.map((candidate) => (candidate.tokenId === own.tokenId ? own : candidate)));
+      }
+    }
+    return found;
+  }
+
+  /** A free slot whose cache holds as much of the prompt as any slot's does, or none of it where it may not `share`. */
+  #claimSlot(prompt: readonly number[], share: boolean): { slot: Slot; shared: number } {
     const prefixes = this.#slots.map((slot) => ({ slot, length: sharedPrefix(slot.prompt, prompt) }));
     const best = prefixes.reduce((a, b) => (b.length > a.length ? b : a), {
       slot: undefined as Slot | undefined,
       length: 0,
     });
-    const shared = best.length >= MIN_SHARED_PREFIX ? best.length : 0;
+    const shared = share && best.length >= MIN_SHARED_PREFIX ? best.length : 0;
     const own = best.slot !== undefined && !best.slot.busy && shared > 0 ? best.slot : undefined;
     const slot = own ?? this.#freeSlot();
     if (shared > 0 && slot !== best.slot) slot.cache.copyPrefix((best.slot as Slot).cache, shared);
@@ -273,6 +334,29 @@ export class Lane {
     this.#jobs.delete(job.id);
     job.reject(error);
   }
+}
+
+function throwIfCancelled({ cancelled }: Job): void {
+  if (cancelled) throw new AbortedError("aborted");
+}
+
+/** Hands each sequence that notes its routing its own row of a forward pass. */
+function observerOf(sequences: readonly Running[]): RoutingObserver | undefined {
+  if (sequences.every(({ routing }) => routing === undefined)) return undefined;
+  return (layer, input) => {
+    for (const [row, { routing }] of sequences.entries()) routing?.append(layer, input, row);
+  };
+}
+
+function reportProgress({ job, tokenIds, logprobs, topLogprobs, text }: Running): void {
+  if (job.onProgress === undefined) return;
+  const [tokenId = 0, logprob, top] = [tokenIds.at(-1), logprobs.at(-1), topLogprobs.at(-1)];
+  job.onProgress({
+    tokenId,
+    text: text.takeCertain(),
+    ...(logprob !== undefined && { logprob }),
+    ...(top !== undefined && { topLogprobs: top }),
+  });
 }
 
 /**

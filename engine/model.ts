@@ -123,11 +123,12 @@ export class Model {
   /**
    * Runs the next token of each of several sequences and appends it to its cache.
    *
+   * @param observe - sees the routing of all of them, one row each
    * @returns [sequences, H]
    */
-  async step(caches: readonly KvCache[], tokens: ArrayLike<number>): Promise<Float32Array> {
+  async step(caches: readonly KvCache[], tokens: ArrayLike<number>, observe?: RoutingObserver): Promise<Float32Array> {
     const lengths = caches.map((cache) => cache.length);
-    const x = await this.#through(this.#layers, tokens, lengths, undefined, async (layer, q, k, v) => {
+    const x = await this.#through(this.#layers, tokens, lengths, observe, async (layer, q, k, v) => {
       for (const [row, cache] of caches.entries()) cache.write(layer, k, v, row, row + 1, cache.length);
       return this.#decodeAttention(caches, layer, q);
     });

@@ -14,6 +14,33 @@ export interface CompletionRequest {
   readonly seed: string;
   /** Return the log-probability of each generated token, before temperature. */
   readonly logprobs: boolean;
+  /** Return so many of the likeliest tokens for each generated one, likeliest first. Default 0. */
+  readonly topLogprobs?: number;
+  /** Go on after an end-of-text token. Default false. */
+  readonly ignoreEos?: boolean;
+  /**
+   * Return which experts each token was routed to, as it was when this request ran. Nothing of the prompt is then taken
+   * over from another sequence's cache. Default false.
+   */
+  readonly routing?: boolean;
+}
+
+/** One candidate for a token, and the natural logarithm of its probability. */
+export interface TokenLogprob {
+  readonly tokenId: number;
+  readonly logprob: number;
+}
+
+/** One more token of a completion that is still being generated. The last token comes with the completion alone. */
+export interface CompletionProgress {
+  readonly tokenId: number;
+  /**
+   * Text that is now certain: whole characters, and nothing that a stop text could still take away. All of it together
+   * is the beginning of the completion's text.
+   */
+  readonly text: string;
+  readonly logprob?: number;
+  readonly topLogprobs?: readonly TokenLogprob[];
 }
 
 export interface Completion {
@@ -23,6 +50,9 @@ export interface Completion {
   /** `stop`: end-of-text or a stop text; `length`: cut at `maxTokens` or at the end of the context. */
   readonly finishReason: "stop" | "length";
   readonly logprobs?: readonly number[];
+  readonly topLogprobs?: readonly (readonly TokenLogprob[])[];
+  /** Of the prompt and all generated tokens but the last, which is not run. */
+  readonly routing?: RoutingCapture;
   /** Prompt tokens whose keys and values another sequence of the same prefix had computed already. */
   readonly cachedPromptTokens: number;
 }
@@ -31,11 +61,15 @@ export interface Completion {
 export interface ScoreRequest {
   /** At least two tokens. The last one is scored but not run: nothing follows from it. */
   readonly tokens: readonly number[];
+  /** Return so many of the likeliest tokens at each position, likeliest first. Default 0. */
+  readonly topLogprobs?: number;
 }
 
 export interface Score {
   /** [T-1] natural-log probability of token i+1 after tokens 0..i. */
   readonly logprobs: Float32Array;
+  /** [T-1]; a token that is among them has the very number that `logprobs` has. */
+  readonly topLogprobs?: readonly (readonly TokenLogprob[])[];
   readonly routing: RoutingCapture;
   readonly invariants: InvariantCount;
 }
