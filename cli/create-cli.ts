@@ -9,8 +9,9 @@ import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { promptsCommand } from "./prompts.ts";
 import { scoreCommand } from "./score.ts";
+import { serveCommand } from "./serve.ts";
 
-const COMMANDS: readonly Command[] = [evalCommand, promptsCommand, scoreCommand];
+const COMMANDS: readonly Command[] = [evalCommand, promptsCommand, scoreCommand, serveCommand];
 
 /** The names that yargs lists behind one of its messages; none where it says something else. */
 function namesBehind(start: RegExp, message: string): string[] {

@@ -12,6 +12,8 @@ export interface ChatMessage {
 export interface Tokenizer {
   encode(text: string): number[];
   decode(ids: readonly number[]): string;
+  /** One token as it is written, special ones too; empty for an id that no token has. */
+  nameOf(id: number): string;
   /** A conversation in the model's chat template, ready for the assistant's turn. UserError when it has no template. */
   encodeChat(messages: readonly ChatMessage[]): number[];
 }
@@ -28,6 +30,7 @@ export function loadTokenizer(dir: string): Tokenizer {
       ids.length === 0
         ? ""
         : tokenizer.decode([...ids], { skip_special_tokens: true, clean_up_tokenization_spaces: false }),
+    nameOf: (id) => tokenizer.decode([id], { skip_special_tokens: false, clean_up_tokenization_spaces: false }),
     encodeChat(messages) {
       if (!tokenizer.chat_template) throw new UserError(`${dir}: this model has no chat template; leave out --chat`);
       return tokenizer.encode(render(dir, tokenizer, messages), { add_special_tokens: false });

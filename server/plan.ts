@@ -1,0 +1,108 @@
+/** What a request comes down to, whichever endpoint it came to. */
+import { randomUUID } from "node:crypto";
+import type { CompletionRequest, RoutingCapture } from "../engine/requests.ts";
+import { ApiError, badField } from "./api-error.ts";
+import type { ServerContext } from "./context.ts";
+import type { Choice, Piece } from "./generate.ts";
+import type { PromptTokens } from "./prompts.ts";
+import { stopsOf, temperatureOf } from "./request-fields.ts";
+import type { CommonFields } from "./request-fields.ts";
+import { sglangRoutedExperts, vllmRoutedExperts } from "./routed-experts.ts";
+
+export interface Plan {
+  readonly choices: readonly Choice[];
+  /** Of all prompts, each counted once. */
+  readonly promptTokens: number;
+  readonly stream: boolean;
+  /** A stream ends with its usage. */
+  readonly includeUsage: boolean;
+  readonly format: Format;
+}
+
+/** How an endpoint writes its answers. */
+export interface Format {
+  readonly idPrefix: string;
+  readonly object: string;
+  readonly chunkObject: string;
+  /** Writes one choice: all its pieces, in order, or the one that there is. */
+  readonly writer: (choice: Choice) => (piece: Piece) => Written;
+}
+
+export interface Written {
+  readonly choice: Readonly<Record<string, unknown>>;
+  /** What stands beside the choices. */
+  readonly beside?: Readonly<Record<string, unknown>>;
+}
+
+interface Asked {
+  readonly prompts: readonly PromptTokens[];
+  /** 0 where nothing is to be generated; undefined: up to the end of the context. */
+  readonly maxTokens: number | undefined;
+  readonly echo: boolean;
+  readonly topLogprobs: number | undefined;
+}
+
+/** The choices of a request: `n` for each prompt, in order. */
+export function planChoices(context: ServerContext, fields: CommonFields, asked: Asked): Choice[] {
+  const { contextLength } = context.engine.config;
+  const { prompts, echo, topLogprobs } = asked;
+  const maxTokens = Math.min(asked.maxTokens ?? contextLength, contextLength);
+  const routing = wantsRouting(context, fields);
+  const n = fields.n ?? 1;
+  const requestOf = (prompt: PromptTokens, choice: number): CompletionRequest => ({
+    prompt: prompt.ids,
+    maxTokens,
+    stop: stopsOf(fields),
+    temperature: temperatureOf(fields),
+    // An answer must not depend on the prompts beside it, but several answers to one prompt should differ.
+    seed: typeof fields.seed === "number" ? String(fields.seed + choice) : randomUUID(),
+    logprobs: topLogprobs !== undefined,
+    topLogprobs: topLogprobs ?? 0,
+    ignoreEos: fields.ignore_eos ?? false,
+    routing,
+  });
+  const choices = prompts.flatMap((prompt, p) =>
+    Array.from({ length: n }, (_, i): Choice => {
+      const request = maxTokens === 0 ? undefined : requestOf(prompt, i);
+      return { index: p * n + i, prompt, request, echo, topLogprobs, routing };
+    }),
+  );
+  if (routing) checkRouting(context, fields, choices);
+  return choices;
+}
+
+function wantsRouting({ options }: ServerContext, fields: CommonFields): boolean {
+  const asked = fields.return_routed_experts === true;
+  if (asked && options.routedExperts === undefined) {
+    const message = "the server was not started with --enable-return-routed-experts";
+    throw new ApiError(400, message, { param: "return_routed_experts", code: "unsupported" });
+  }
+  return options.routedExperts === "vllm" || (options.routedExperts === "sglang" && asked);
+}
+
+function checkRouting({ options }: ServerContext, fields: CommonFields, choices: readonly Choice[]): void {
+  const sglang = options.routedExperts === "sglang";
+  if (sglang && choices.length > 1)
+    throw badField("return_routed_experts", "routed experts can only be returned for one completion per request");
+  const param = sglang ? "routed_experts_start_len" : "routed_experts_prompt_start";
+  const shortest = Math.min(...choices.map(({ prompt }) => prompt.ids.length));
+  if (startOf(fields) > shortest)
+    throw badField(param, `${param} is ${startOf(fields)}, and the prompt has ${shortest} tokens`);
+}
+
+function startOf({ routed_experts_start_len: sglang, routed_experts_prompt_start: vllm }: CommonFields): number {
+  return sglang ?? vllm ?? 0;
+}
+
+/** The piece's routed experts, for its choice or to stand beside the choices; nothing where it has none. */
+export function writeRouting(
+  { engine, options }: ServerContext,
+  fields: CommonFields,
+  capture: RoutingCapture | undefined,
+): { readonly inChoice?: Record<string, unknown>; readonly beside?: Record<string, unknown> } {
+  if (capture === undefined) return {};
+  const window = { nLayers: engine.config.nLayers, start: Math.min(startOf(fields), capture.nTokens) };
+  return options.routedExperts === "vllm"
+    ? { inChoice: { routed_experts: vllmRoutedExperts(capture, window) } }
+    : { beside: { sglext: { routed_experts: sglangRoutedExperts(capture, window) } } };
+}
