@@ -63,15 +63,16 @@ export function createApp(context: ServerContext): App {
   http.decorateRequest("ticket", null);
   http.setErrorHandler((error, _request, reply) => fail(reply, error));
   http.setNotFoundHandler((request, reply) => fail(reply, notFound(http, request)));
-  http.addHook("onRequest", async (request) => {
+  http.addHook("onRequest", async (request, reply) => {
     if (closing) throw shuttingDown();
     if (!request.url.startsWith("/v1/")) return;
     checkKey(options.apiKey, request);
     // Before the body is read: what is full should not take in more.
-    if (request.method === "POST" && !request.is404) request.ticket = admission.enter();
+    if (request.method !== "POST" || request.is404) return;
+    request.ticket = admission.enter();
+    // For those that end before anything of theirs ran: refused, or never sent in full (which has no onResponse).
+    reply.raw.once("close", () => request.ticket?.leave());
   });
-  // For requests that were refused before anything of theirs ran.
-  http.addHook("onResponse", async (request) => request.ticket?.leave());
 
   const answer = async (
     plan: (context: ServerContext, body: unknown) => Plan,
