@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { GrowingText } from "../../engine/growing-text.ts";
-import { argmax, logProbability, sampleToken } from "../../engine/sampling.ts";
+import { argmax, logProbability, sampleToken, topTokens } from "../../engine/sampling.ts";
 import { tokenBytes } from "../../engine/token-bytes.ts";
 import { loadTokenizer } from "../../engine/tokenizer.ts";
 import { MODEL_DIR } from "./model-dir.ts";
@@ -31,6 +31,42 @@ describe("growing text", () => {
       },
     );
     fc.assert(property, { numRuns: 500 });
+  });
+
+  it("gives out only what no stop string takes away, nothing twice, and holds back no more than it must", () => {
+    // Few letters, so that stop strings often begin and seldom end; whole and broken characters of one to four bytes.
+    const piece = fc.oneof(
+      fc.constantFrom("a", "b", "ab", "é", "🦆").map((text) => encoder.encode(text)),
+      fc.constantFrom([0xc3], [0xa9], [0xf0, 0x9f], [0xa6, 0x86], [0xff]).map((bytes) => Uint8Array.from(bytes)),
+    );
+    const stop = fc.string({ unit: fc.constantFrom("a", "b", "é", "🦆"), minLength: 1, maxLength: 5 });
+    const property = fc.property(
+      fc.array(piece, { maxLength: 20 }),
+      fc.array(stop, { maxLength: 3 }),
+      (pieces, stops) => {
+        const growing = new GrowingText(stops);
+        const longest = Math.max(0, ...stops.map((text) => encoder.encode(text).length));
+        let certain = "";
+        for (const bytes of pieces) {
+          if (growing.push(bytes)) break;
+          certain += growing.takeCertain();
+          const rest = encoder.encode(growing.toString()).length - encoder.encode(certain).length;
+          // Of a broken character U+FFFD is shown, which is three bytes long.
+          expect(rest).toBeLessThanOrEqual(Math.max(0, longest - 1) * 3 + 3);
+        }
+        expect(growing.toString().startsWith(certain)).toBe(true);
+      },
+    );
+    fc.assert(property, { numRuns: 2000 });
+  });
+
+  it("gives out a beginning of a stop string as soon as it is none", () => {
+    const growing = new GrowingText(["Question:"]);
+    const given = ["4\n", "Quest", "ions", " Q"].map((text) => {
+      growing.push(encoder.encode(text));
+      return growing.takeCertain();
+    });
+    expect(given).toEqual(["4\n", "", "Questions", " "]);
   });
 
   it("shows half a character as U+FFFD", () => {
@@ -65,6 +101,15 @@ describe("token bytes", () => {
 describe("sampling", () => {
   it("takes the lowest of equal logits", () => {
     expect(argmax(Float32Array.of(9, 1, 3, 3, 2), 1, 4)).toBe(1);
+  });
+
+  it("ranks the likeliest tokens, the lower id of equals first", () => {
+    const logits = Float32Array.from([9, ...[0.1, 0.4, 0.1, 0.4].map(Math.log), 9]);
+    const top = topTokens(logits, 1, 4, 3);
+    expect(top.map(({ tokenId }) => tokenId)).toEqual([1, 3, 0]);
+    expect(top.map(({ logprob }) => Math.exp(logprob))).toEqual([0.4, 0.4, 0.1].map((p) => expect.closeTo(p, 6)));
+    expect(top.map(({ tokenId, logprob }) => logprob - logProbability(logits, 1, 4, tokenId))).toEqual([0, 0, 0]);
+    expect(topTokens(logits, 1, 4, 9).length).toBe(4);
   });
 
   it("draws each token as often as its probability says", () => {
