@@ -125,7 +125,13 @@ export class Lane {
   /** Ends a request before its time; its promise rejects with an AbortedError. Unknown ids are ignored. */
   abort(id: number): void {
     const job = this.#jobs.get(id);
-    if (job !== undefined) job.cancelled = true;
+    if (job === undefined) return;
+    job.cancelled = true;
+    // One that waits need not wait for a free slot to be told.
+    const place = this.#waiting.indexOf(job);
+    if (place === -1) return;
+    this.#waiting.splice(place, 1);
+    this.#fail(job, new AbortedError("aborted"));
   }
 
   #enqueue(job: Job): void {

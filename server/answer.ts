@@ -39,11 +39,16 @@ export function answerStream(
       events.write(`data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`);
   };
   const write = envelope(context, plan, plan.format.chunkObject);
-  const noUsage = plan.includeUsage ? { usage: null } : {};
+  let tokens = 0;
+  const usageSoFar = (): object => {
+    if (plan.continuousUsage) return { usage: usage(plan, tokens) };
+    return plan.includeUsage ? { usage: null } : {};
+  };
   const writers = plan.choices.map(plan.format.writer);
   const emit = (piece: Piece, i: number): void => {
+    tokens += piece.tokens.length;
     const written = writers[i]?.(piece);
-    if (written !== undefined) send({ ...write([written]), ...noUsage });
+    if (written !== undefined) send({ ...write([written]), ...usageSoFar() });
   };
   const produce = async (): Promise<void> => {
     try {
@@ -101,8 +106,14 @@ function envelope(
   });
 }
 
-function usageOf({ promptTokens }: Plan, pieces: readonly Piece[]): Readonly<Record<string, number>> {
-  const completionTokens = pieces.reduce((sum, { end }) => sum + (end?.completionTokens ?? 0), 0);
+function usageOf(plan: Plan, pieces: readonly Piece[]): Readonly<Record<string, number>> {
+  return usage(
+    plan,
+    pieces.reduce((sum, { end }) => sum + (end?.completionTokens ?? 0), 0),
+  );
+}
+
+function usage({ promptTokens }: Plan, completionTokens: number): Readonly<Record<string, number>> {
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,

@@ -28,6 +28,8 @@ export interface App {
   readonly admission: Admission;
   /** From now on requests are refused with 503; those that run go on. */
   refuseNew(): void;
+  /** Ends connections that no request is under way on. */
+  dropIdle(): void;
   /** Ends all that runs. */
   abortAll(): void;
 }
@@ -37,6 +39,8 @@ export function createApp(context: ServerContext): App {
   const admission = new Admission(options.concurrency + options.maxQueue);
   const running = new Set<AbortController>();
   let closing = false;
+  /** Under way, of any kind. */
+  let requests = 0;
   const http = fastify({
     bodyLimit: options.maxBodyBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -56,7 +60,8 @@ export function createApp(context: ServerContext): App {
     return engineFailed();
   };
   const fail = (reply: FastifyReply, error: unknown): FastifyReply => {
-    const { status, headers, body } = toApiError(error);
+    // Whatever went wrong after the client had gone is no failure of the server's.
+    const { status, headers, body } = toApiError(reply.raw.destroyed ? clientGone() : error);
     return reply.code(status).headers(headers).send(body);
   };
 
@@ -64,6 +69,8 @@ export function createApp(context: ServerContext): App {
   http.setErrorHandler((error, _request, reply) => fail(reply, error));
   http.setNotFoundHandler((request, reply) => fail(reply, notFound(http, request)));
   http.addHook("onRequest", async (request, reply) => {
+    requests++;
+    reply.raw.once("close", () => requests--);
     if (closing) throw shuttingDown();
     if (!request.url.startsWith("/v1/")) return;
     checkKey(options.apiKey, request);
@@ -73,7 +80,6 @@ export function createApp(context: ServerContext): App {
     // For those that end before anything of theirs ran: refused, or never sent in full (which has no onResponse).
     reply.raw.once("close", () => request.ticket?.leave());
   });
-
   const answer = async (
     plan: (context: ServerContext, body: unknown) => Plan,
     request: FastifyRequest,
@@ -92,7 +98,7 @@ export function createApp(context: ServerContext): App {
       running.delete(abort);
       ticket?.leave();
     };
-    const gone = (): void => abort.abort(new ApiError(499, "the client has gone"));
+    const gone = (): void => abort.abort(clientGone());
     reply.raw.once("close", gone);
     if (reply.raw.closed) gone();
     if (!planned.stream) return answerWhole(context, planned, abort).finally(onEnd);
@@ -108,6 +114,11 @@ export function createApp(context: ServerContext): App {
     refuseNew: () => {
       closing = true;
     },
+    dropIdle: () => {
+      // Node takes a connection for busy on which nothing was ever sent, as clients open them in advance.
+      if (requests === 0) http.server.closeAllConnections();
+      else http.server.closeIdleConnections();
+    },
     abortAll: () => {
       for (const abort of running) abort.abort(shuttingDown());
     },
@@ -116,6 +127,10 @@ export function createApp(context: ServerContext): App {
 
 function shuttingDown(): ApiError {
   return new ApiError(503, "the server is shutting down", { code: "shutting_down", headers: { connection: "close" } });
+}
+
+function clientGone(): ApiError {
+  return new ApiError(499, "the client has gone");
 }
 
 function checkKey(apiKey: string | undefined, { headers }: FastifyRequest): void {

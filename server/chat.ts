@@ -5,7 +5,7 @@ import { checkModel } from "./about.ts";
 import { badField } from "./api-error.ts";
 import type { ServerContext } from "./context.ts";
 import { chatLogprobs } from "./logprobs.ts";
-import { planChoices, writeRouting } from "./plan.ts";
+import { planChoices, streamingOf, writeRouting } from "./plan.ts";
 import type { Format, Plan } from "./plan.ts";
 import { readChat } from "./prompts.ts";
 import { fieldsReader, MAX_TOP_LOGPROBS } from "./request-fields.ts";
@@ -43,8 +43,7 @@ export function planChat(context: ServerContext, body: unknown): Plan {
   return {
     choices: planChoices(context, fields, { prompts: [{ ids, text: "" }], maxTokens, echo: false, topLogprobs }),
     promptTokens: ids.length,
-    stream: fields.stream ?? false,
-    includeUsage: fields.stream_options?.include_usage ?? false,
+    ...streamingOf(fields),
     format: chatFormat(context, fields),
   };
 }

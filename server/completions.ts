@@ -4,7 +4,7 @@ import { checkModel } from "./about.ts";
 import { badField } from "./api-error.ts";
 import type { ServerContext } from "./context.ts";
 import { CompletionLogprobsWriter } from "./logprobs.ts";
-import { planChoices, writeRouting } from "./plan.ts";
+import { planChoices, streamingOf, writeRouting } from "./plan.ts";
 import type { Format, Plan } from "./plan.ts";
 import { readPrompts } from "./prompts.ts";
 import { fieldsReader, MAX_TOP_LOGPROBS } from "./request-fields.ts";
@@ -33,8 +33,7 @@ export function planCompletion(context: ServerContext, body: unknown): Plan {
   return {
     choices: planChoices(context, fields, { prompts, maxTokens, echo, topLogprobs }),
     promptTokens: prompts.reduce((sum, { ids }) => sum + ids.length, 0),
-    stream: fields.stream ?? false,
-    includeUsage: fields.stream_options?.include_usage ?? false,
+    ...streamingOf(fields),
     format: completionFormat(context, fields),
   };
 }

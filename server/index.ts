@@ -1,4 +1,4 @@
 /** What the rest of the project may use of the server. */
 export { startServer } from "./start-server.ts";
 export type { Server } from "./start-server.ts";
-export type { RoutedExpertsForm, ServerOptions } from "./options.ts";
+export type { ServerOptions } from "./options.ts";

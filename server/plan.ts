@@ -16,8 +16,21 @@ export interface Plan {
   readonly stream: boolean;
   /** A stream ends with its usage. */
   readonly includeUsage: boolean;
+  /** Every piece of a stream has the usage so far. */
+  readonly continuousUsage: boolean;
   readonly format: Format;
 }
+
+/** What of a plan the common fields decide alone. */
+export function streamingOf({ stream, stream_options: options }: CommonFields): Streaming {
+  return {
+    stream: stream ?? false,
+    includeUsage: options?.include_usage ?? false,
+    continuousUsage: (options?.include_usage ?? false) && (options?.continuous_usage_stats ?? false),
+  };
+}
+
+type Streaming = Pick<Plan, "stream" | "includeUsage" | "continuousUsage">;
 
 /** How an endpoint writes its answers. */
 export interface Format {

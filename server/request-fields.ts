@@ -36,7 +36,6 @@ type NeutralFields = Readonly<Record<string, readonly unknown[]>>;
 const NEUTRAL: NeutralFields = {
   add_special_tokens: [false],
   frequency_penalty: [0],
-  min_tokens: [0],
   presence_penalty: [0],
   repetition_penalty: [1],
   skip_special_tokens: [true],
@@ -64,7 +63,7 @@ const COMMON_FIELDS: z.ZodRawShape = {
   n: z.int().min(1).max(MAX_N).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z
-    .strictObject({ include_usage: z.boolean().nullish(), continuous_usage_stats: z.literal(false).nullish() })
+    .strictObject({ include_usage: z.boolean().nullish(), continuous_usage_stats: z.boolean().nullish() })
     .nullish(),
   ignore_eos: z.boolean().nullish(),
   return_token_ids: z.boolean().nullish(),
@@ -72,6 +71,7 @@ const COMMON_FIELDS: z.ZodRawShape = {
   routed_experts_start_len: count.nullish(),
   routed_experts_prompt_start: count.nullish(),
   best_of: z.int().nullish(),
+  min_tokens: count.nullish(),
   logit_bias: z.strictObject({}).nullish(),
 };
 
@@ -85,7 +85,11 @@ export interface CommonFields {
   readonly stop?: Optional<string | readonly string[]>;
   readonly n?: Optional<number>;
   readonly stream?: Optional<boolean>;
-  readonly stream_options?: Optional<{ readonly include_usage?: Optional<boolean> }>;
+  readonly stream_options?: Optional<{
+    readonly include_usage?: Optional<boolean>;
+    /** Usage so far with every piece, as in vLLM. */
+    readonly continuous_usage_stats?: Optional<boolean>;
+  }>;
   /** Go on after an end-of-text token, as in vLLM. */
   readonly ignore_eos?: Optional<boolean>;
   /** As in vLLM. */
@@ -96,6 +100,7 @@ export interface CommonFields {
   /** From which token on routed experts are returned, as in vLLM. */
   readonly routed_experts_prompt_start?: Optional<number>;
   readonly best_of?: Optional<number>;
+  readonly min_tokens?: Optional<number>;
 }
 
 /**
@@ -135,6 +140,9 @@ function checkTogether(fields: CommonFields): void {
     throw badField("stream_options", "stream_options can only be given with stream: true");
   if (typeof fields.best_of === "number" && fields.best_of !== (fields.n ?? 1))
     throw badField("best_of", "best_of other than n is not supported");
+  // Load generators send both, and then it asks for nothing more.
+  if (fields.min_tokens && fields.ignore_eos !== true)
+    throw badField("min_tokens", "min_tokens is only supported with ignore_eos: true");
 }
 
 /** As in the protocol, which is not greedy by default. */

@@ -18,7 +18,7 @@ export interface Server {
   readonly open: number;
   /** Takes no more requests, lets those that run end (for `drainMs` at most), and lets go of everything. */
   close(): Promise<void>;
-  /** Ends what runs; `close` is then quick. */
+  /** Drops what runs, to make `close` quick. */
   abort(): void;
 }
 
@@ -44,7 +44,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         return app.admission.open;
       },
       close: () => close(app, engine, resolved.drainMs),
-      abort: () => app.abortAll(),
+      abort: () => {
+        app.abortAll();
+        setTimeout(() => app.http.server.closeAllConnections(), LAST_WORDS_MS).unref();
+      },
     };
   } catch (error) {
     await engine.close();
@@ -81,15 +84,22 @@ async function listen({ http }: App, { host, port }: ResolvedServerOptions): Pro
   }
 }
 
+/** Connections are kept alive by their clients; how often they are looked through while the server closes. */
+const DROP_IDLE_MS = 50;
+
+/** How long clients may take to read that their request was dropped. */
+const LAST_WORDS_MS = 1000;
+
 async function close(app: App, engine: EmbeddedEngine, drainMs: number): Promise<void> {
   app.refuseNew();
-  const late = setTimeout(() => {
-    app.abortAll();
-    // Clients that do not take their answer, or never send their request, would hold the server up.
-    setTimeout(() => app.http.server.closeAllConnections(), 1000).unref();
-  }, drainMs);
+  const idle = setInterval(() => app.dropIdle(), DROP_IDLE_MS);
+  const late = setTimeout(() => app.abortAll(), drainMs);
+  // Clients that do not take their answer, or never send their request to the end, would hold the server up.
+  const never = setTimeout(() => app.http.server.closeAllConnections(), drainMs + LAST_WORDS_MS);
   await app.http.close();
+  clearInterval(idle);
   clearTimeout(late);
+  clearTimeout(never);
   await engine.close();
 }
 

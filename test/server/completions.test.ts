@@ -141,7 +141,7 @@ describe("log-probabilities", () => {
     const { logprobs } = await choiceOf({ prompt, max_tokens: 0, logprobs: 0, echo: true });
     const { tokens, text_offset: offsets } = logprobs as Logprobs;
     expect(tokens.some((token) => token.startsWith(String.raw`bytes:\x`))).toBe(true);
-    expect(offsets.at(-1)).toBe([...prompt].length - 1);
+    expect(offsets.at(-1)).toBe(Array.from(prompt).length - 1);
     expect(offsets.toSorted((a, b) => a - b)).toEqual(offsets);
   });
 });
@@ -164,6 +164,15 @@ describe("a stream", () => {
     );
     expect(pieces.filter(({ choices }) => choices[0]?.prompt_token_ids !== undefined).length).toBe(1);
     expect(pieces.filter(({ choices }) => choices[0]?.finish_reason !== null).length).toBe(1);
+  });
+
+  it("counts as it goes where that is asked for", async () => {
+    const options = { include_usage: true, continuous_usage_stats: true };
+    const { events } = await server.stream("/completions", { ...GREEDY, prompt: "Question:", stream_options: options });
+    expect(events.slice(0, -1).map(({ usage }) => usage?.completion_tokens)).toEqual(
+      Array.from({ length: events.length - 1 }, (_, i) => i + 1),
+    );
+    expect(events.at(-1)?.usage).toEqual(events.at(-2)?.usage);
   });
 
   it("of an echo, of several prompts and answers, is the same too", async () => {

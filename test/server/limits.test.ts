@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startServer } from "../../server/index.ts";
 import type { Server, ServerOptions } from "../../server/index.ts";
@@ -18,7 +19,10 @@ interface Running {
 }
 
 async function start(options: Partial<ServerOptions>): Promise<Server> {
-  const server = await startServer({ routing: "fused", port: 0, ...options });
+  const log: string[] = [];
+  const server = await startServer({ routing: "fused", port: 0, log: (line) => log.push(line), ...options });
+  // Clients that leave and queues that are full are no failures of the server's.
+  onTestFinished(() => expect(log).toEqual([]));
   onTestFinished(() => server.close());
   onTestFinished(() => server.abort());
   return server;
@@ -76,6 +80,21 @@ describe("a full queue", () => {
 });
 
 describe("a client that leaves", () => {
+  it("before its stream has begun leaves no trace", async () => {
+    const server = await start({ concurrency: 1, maxQueue: 20 });
+    const first = await running(server);
+    const controllers = Array.from({ length: 20 }, () => new AbortController());
+    const waiting = controllers.map(({ signal }) =>
+      openStream(`${server.baseUrl}/completions`, SHORT, () => {}, signal).catch((error: Error) => error.name),
+    );
+    await until(() => server.open === 21);
+    for (const controller of controllers) controller.abort();
+    expect(await Promise.all(waiting)).toEqual(Array(20).fill("AbortError"));
+    await until(() => server.open === 1);
+    expect(first.events.length).toBeLessThan(1800);
+    first.leave();
+  });
+
   it("in the middle of a stream frees its place on the engine, not only in the queue", async () => {
     const server = await start({ concurrency: 2, maxQueue: 0 });
     const leaver = await running(server);
@@ -130,7 +149,9 @@ describe("a client that leaves", () => {
 });
 
 describe("a server that closes", () => {
-  it("refuses what comes new, and finishes what runs", async () => {
+  // The time is bounded, because clients keep their connections alive for longer than this.
+  it("refuses what comes new, and finishes what runs", { timeout: 60_000 }, async () => {
+    // Longer than the test may take: a connection kept alive must not hold the server up.
     const server = await start({ concurrency: 2, drainMs: 600_000 });
     const stream = await running(server, { ...LONG, max_tokens: 300, stream_options: { include_usage: true } });
     const closed = server.close();
@@ -155,10 +176,25 @@ describe("a server that closes", () => {
 
   it("does not wait for connections that nothing happens on", async () => {
     const server = await start({ concurrency: 1, drainMs: 600_000 });
-    // Kept alive by the client.
+    // Kept alive by the client, and opened in advance by one that never sends anything.
     expect((await complete(server)).status).toBe(200);
+    const silent = connect(Number(new URL(server.baseUrl).port), "127.0.0.1");
+    await once(silent, "connect");
+    const hungUp = once(silent.resume(), "close");
     await server.close();
     await expect(complete(server)).rejects.toThrow("fetch failed");
+    expect(await hungUp).toEqual([false]);
+  });
+
+  it("hangs up on a request that never comes to its end", async () => {
+    const server = await start({ concurrency: 1, drainMs: 1 });
+    const headers = { "content-type": "application/json", "content-length": "1000" };
+    const half = request(`${server.baseUrl}/completions`, { method: "POST", headers });
+    half.write('{"prompt": ');
+    await until(() => server.open === 1);
+    const hungUp = once(half, "error");
+    await server.close();
+    expect(await hungUp).toEqual([expect.objectContaining({ code: "ECONNRESET" })]);
   });
 });
 

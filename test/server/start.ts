@@ -132,17 +132,15 @@ async function readStream(url: string, body: object): Promise<{ events: Body[]; 
 export function joined(events: readonly Body[], index = 0): ChoiceBody {
   const pieces = events.flatMap(({ choices }) => choices).filter((choice) => choice.index === index);
   const lists = pieces.map(({ logprobs }) => logprobs).filter((logprobs) => logprobs !== null);
-  const all = <K extends keyof Logprobs>(key: K): Logprobs[K] =>
-    lists.flatMap((list) => (list[key] as readonly never[] | undefined) ?? []) as unknown as Logprobs[K];
   const text = pieces.map((piece) => piece.text ?? piece.delta?.content ?? "").join("");
-  // Of either API.
+  // Of either API: each holds lists with an entry per token.
   const keys = Object.keys(lists[0] ?? {}).filter((key) => key !== "refusal") as (keyof Logprobs)[];
-  const joinedLists = Object.fromEntries(keys.map((key) => [key, all(key)])) as unknown as Logprobs;
+  const joinedLists = Object.fromEntries(keys.map((key) => [key, lists.flatMap((list): unknown[] => [...list[key]])]));
   return {
     ...(pieces[0] as ChoiceBody),
     text,
     finish_reason: pieces.at(-1)?.finish_reason ?? null,
-    logprobs: lists.length === 0 ? null : joinedLists,
+    logprobs: lists.length === 0 ? null : (joinedLists as unknown as Logprobs),
     token_ids: pieces.flatMap((piece) => piece.token_ids ?? []),
   };
 }
