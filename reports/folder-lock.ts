@@ -102,18 +102,28 @@ async function isAlive(owner: Owner, me: Owner): Promise<boolean> {
     // EPERM: it exists and belongs to someone else.
     if (errorCode(error) !== "EPERM") return false;
   }
-  const started = await startOf(owner.pid);
+  const [state, ...fields] = await statOf(owner.pid);
+  // A zombie has ended; only its parent has not asked yet how.
+  if (state === "Z") return false;
+  const started = fields[STARTED] ?? null;
   return owner.started === null || started === null || started === owner.started;
 }
 
-/** Field 22 of /proc/<pid>/stat (proc(5)); the second field, the program's name, may itself hold spaces and brackets. */
-async function startOf(pid: number): Promise<string | null> {
+/** Of the fields behind the state: when the process started (field 22 in proc(5)). */
+const STARTED = 18;
+
+/** /proc/<pid>/stat from its third field, the state, on; the second, the program's name, may itself hold spaces and brackets. */
+async function statOf(pid: number): Promise<readonly string[]> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
-    return null;
+    return [];
   }
+}
+
+async function startOf(pid: number): Promise<string | null> {
+  return (await statOf(pid))[STARTED + 1] ?? null;
 }
 
 function undefinedIfMissing(error: unknown): undefined {

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { UserError } from "../../errors.ts";
 import { describeEnvironment } from "../../reports/environment.ts";
 import { fileProblem, writeFileAtomic } from "../../reports/files.ts";
@@ -186,6 +186,23 @@ describe("the lock", () => {
     await (await openRunFolder(options())).close();
     expect(readdirSync(path)).toEqual(["run.json"]);
   });
+
+  test.skipIf(!existsSync("/proc/self/stat"))(
+    "of a process that has ended and that nobody has waited for does not block (needs /proc)",
+    async () => {
+      await (await openRunFolder(options())).close();
+      const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+      try {
+        const pid = Number(String((await once(parent.stdout, "data"))[0]));
+        await vi.waitFor(() => expect(readFileSync(`/proc/${pid}/stat`, "utf8")).toContain(") Z "));
+        writeFileSync(lockFile(), JSON.stringify({ pid, host: hostname(), started: null }));
+        await (await openRunFolder(options())).close();
+        expect(readdirSync(path)).toEqual(["run.json"]);
+      } finally {
+        parent.kill("SIGKILL");
+      }
+    },
+  );
 
   test.skipIf(!existsSync("/proc/self/stat"))(
     "of an earlier process with the same id does not block (needs /proc)",
