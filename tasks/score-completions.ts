@@ -40,8 +40,7 @@ export interface ScoreSummary {
 export async function scoreCompletions(task: Task, options: ScoreOptions): Promise<ScoreSummary> {
   const { output } = options;
   if (output === undefined) return scoreRows(task, options, () => undefined);
-  if ((await stat(output).catch(() => undefined))?.isDirectory())
-    throw new UserError(`cannot write ${output}: it is a folder`);
+  await checkOutput(output, options.completions);
   try {
     return await writeAtomically(output, async (file) => {
       const out = new BufferedLines((text) => file.appendFile(text));
@@ -52,6 +51,16 @@ export async function scoreCompletions(task: Task, options: ScoreOptions): Promi
   } catch (error) {
     throw fileFault(`cannot write ${output}`, error);
   }
+}
+
+/** The output takes its name by a rename: what stood there, were it a device or the input itself, would be gone. */
+async function checkOutput(output: string, completions: string): Promise<void> {
+  const [there, input] = await Promise.all([output, completions].map((path) => stat(path).catch(() => undefined)));
+  if (there === undefined) return;
+  if (there.isDirectory()) throw new UserError(`cannot write ${output}: it is a folder`);
+  if (!there.isFile()) throw new UserError(`cannot write ${output}: it is no regular file; give --output another name`);
+  if (input !== undefined && there.dev === input.dev && there.ino === input.ino)
+    throw new UserError(`--output ${output} is the file of completions itself; give it another name`);
 }
 
 type Emit = (row: CompletionRow, marks: ReadonlyMap<string, Marked>) => Promise<void> | undefined;

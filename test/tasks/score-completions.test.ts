@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { getTask, scoreCompletions } from "../../tasks/index.ts";
 import type { ScoreSummary, TaskName } from "../../tasks/index.ts";
@@ -154,8 +154,10 @@ describe("scoreCompletions", () => {
     await expect(scoreCompletions(task, { completions: join(folder, "none") })).rejects.toThrow(/cannot read .*none/);
     await mkdir(join(folder, "taken"));
     const output = (name: string): Promise<ScoreSummary> =>
-      scoreCompletions(task, { completions, output: join(folder, name) });
+      scoreCompletions(task, { completions, output: resolve(folder, name) });
     await expect(output("taken")).rejects.toThrow(/cannot write .*taken: it is a folder/);
+    await expect(output("/dev/null")).rejects.toThrow("cannot write /dev/null: it is no regular file");
+    await expect(output("test.jsonl")).rejects.toThrow(/--output .*test\.jsonl is the file of completions itself/);
     await expect(output("none/marks.jsonl")).rejects.toThrow(/cannot write .*marks\.jsonl: there is no such file/);
   });
 });
