@@ -5,6 +5,8 @@ export interface ModelConfig {
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly nLayers: number;
+  /** Layers behind these that predict further tokens (`num_nextn_predict_layers`); nothing of them is run. */
+  readonly nNextTokenLayers: number;
   readonly nHeads: number;
   readonly nKvHeads: number;
   readonly headDim: number;
@@ -67,6 +69,7 @@ export function parseModelConfig(text: string, where: string): ModelConfig {
     vocabSize: reader.count("vocab_size"),
     hiddenSize: reader.count("hidden_size"),
     nLayers: reader.count("num_hidden_layers"),
+    nNextTokenLayers: reader.count("num_nextn_predict_layers", 0),
     nHeads: reader.count("num_attention_heads"),
     nKvHeads: reader.count("num_key_value_heads"),
     headDim,

@@ -21,7 +21,10 @@ type Session = ort.InferenceSession;
 const { InferenceSession, Tensor } = ort;
 
 /** Sees every routing decision of a forward pass: what was selected and what was made of it. */
-export type RoutingObserver = (layer: number, input: RoutingInput & Selection, data: RoutingData) => void;
+export type RoutingObserver = (layer: number, input: RoutedInput, data: RoutingData) => void;
+
+/** What was selected, as it goes into the making of routing data, with the router margins. */
+export type RoutedInput = RoutingInput & Selection;
 
 interface Layer {
   readonly attentionInput: Session;
@@ -87,12 +90,14 @@ export class Model {
       layers.push({ ...dense, experts, correctionBias: checkpoint.tensor(biasName, [config.moe.nExpertsTot]) });
     }
     const embedding = checkpoint.tensor("model.embed_tokens.weight", [config.vocabSize, config.hiddenSize]);
-    return new Model(config, routing, embedding, layers, {
+    const sessions = {
       logits: await session(logitsGraph(checkpoint)),
       logprobs: await session(logprobsGraph(checkpoint)),
       prefill: await session(prefillAttentionGraph(config, false)),
       prefillPast: await session(prefillAttentionGraph(config, true)),
-    });
+    };
+    checkpoint.checkAllUsed();
+    return new Model(config, routing, embedding, layers, sessions);
   }
 
   /**

@@ -76,6 +76,11 @@ describe("a checkpoint", () => {
       /has shape \[.*but .*config\.json implies/,
     ],
     [
+      "of more layers than its config",
+      (model) => editJson(model, "config.json", (c) => (c["num_hidden_layers"] = 4)),
+      /holds tensor "model\.layers\.4\..*for which .*config\.json has no use/,
+    ],
+    [
       "of another kind",
       (model) => editJson(model, "config.json", (c) => (c["model_type"] = "llama")),
       /model_type is "llama"/,
