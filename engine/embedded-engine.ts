@@ -107,10 +107,14 @@ export class EmbeddedEngine {
   /** Scores a given token sequence, with its routing and the check of its routing data. */
   score(request: ScoreRequest, signal?: AbortSignal): Promise<Score> {
     const { contextLength } = this.config;
-    const { length } = request.tokens;
+    const { tokens, decodeFrom = 0 } = request;
+    const { length } = tokens;
     if (length < 2 || length > contextLength) {
       const reason = `a sequence to score needs 2 to ${contextLength} tokens, this one has ${length}`;
       return Promise.reject(new UserError(reason));
+    }
+    if (!(decodeFrom >= 0 && decodeFrom < length - 1)) {
+      return Promise.reject(new UserError(`there is no token ${decodeFrom} to run by itself among ${length}`));
     }
     return this.#ask((id) => ({ type: "score", id, request }), { signal });
   }

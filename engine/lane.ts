@@ -5,11 +5,11 @@
  * A result depends on its own request alone, to the bit: not on what else runs, on the order of arrival, or on whether
  * its prefix was found in another sequence's cache.
  */
-import seedrandom from "seedrandom";
-import { GrowingText } from "./growing-text.ts";
+import { Forced } from "./forced.ts";
+import { Generating } from "./generating.ts";
 import { KvCache } from "./kv-cache.ts";
-import type { Model } from "./model.ts";
-import { MIN_SHARED_PREFIX, sharedPrefix, stretches } from "./prompt-stretches.ts";
+import type { Model, RoutingObserver } from "./model.ts";
+import { stretches } from "./prompt-stretches.ts";
 import type {
   Completion,
   CompletionProgress,
@@ -18,34 +18,21 @@ import type {
   ScoreRequest,
   TokenLogprob,
 } from "./requests.ts";
+import { checkPass, RoutingCheck } from "./routing-check.ts";
 import { RoutingLog } from "./routing-log.ts";
-import { RoutingRecorder } from "./routing-recorder.ts";
 import type { FlatIndex } from "./routing/invariants.ts";
-import type { RoutingObserver } from "./model.ts";
-import { argmax, logProbability, sampleToken, topTokens } from "./sampling.ts";
+import { topTokens } from "./sampling.ts";
+import { Slots } from "./slots.ts";
+import type { Slot } from "./slots.ts";
 
 /** Rows of logits at a time when a given sequence is scored with alternatives. Bounds memory: a row has a float per token of the vocabulary. */
 const LOGITS_CHUNK = 32;
 
-interface Slot {
-  readonly cache: KvCache;
-  /** What the cache begins with and may be shared: tokens that were not computed one by one. */
-  prompt: readonly number[];
-  busy: boolean;
-  lastUse: number;
-}
-
-interface Running {
-  readonly job: CompletionJob;
-  readonly slot: Slot;
-  readonly text: GrowingText;
-  readonly tokenIds: number[];
-  readonly logprobs: number[];
-  readonly topLogprobs: TokenLogprob[][];
-  readonly routing?: RoutingLog;
-  readonly uniform: () => number;
-  readonly cachedPromptTokens: number;
-}
+/** A sequence that every step advances by one token. */
+type Running = { readonly slot: Slot } & (
+  | { readonly job: CompletionJob; readonly sequence: Generating }
+  | { readonly job: ScoreJob; readonly sequence: Forced }
+);
 
 interface JobBase {
   readonly id: number;
@@ -77,11 +64,10 @@ export class Lane {
   readonly #tokenBytes: readonly Uint8Array[];
   readonly #flatIndex: FlatIndex;
   readonly #maxSequences: number;
-  readonly #slots: Slot[] = [];
+  readonly #slots: Slots;
   readonly #waiting: Job[] = [];
   readonly #jobs = new Map<number, Job>();
   #running: Running[] = [];
-  #clock = 0;
   #looping = false;
 
   constructor(
@@ -92,6 +78,7 @@ export class Lane {
     this.#model = model;
     this.#tokenBytes = tokenBytes;
     this.#maxSequences = options.maxSequences;
+    this.#slots = new Slots(model.config, options.maxSequences);
     this.#flatIndex = options.flatIndex;
   }
 
@@ -140,12 +127,12 @@ export class Lane {
   }
 
   #dropCancelled(): void {
-    const running = this.#running.filter((sequence) => sequence.job.cancelled);
+    const running = this.#running.filter(({ job }) => job.cancelled);
     for (const { job, slot } of running) {
       slot.busy = false;
       this.#fail(job, new AbortedError("aborted"));
     }
-    if (running.length > 0) this.#running = this.#running.filter((sequence) => !sequence.job.cancelled);
+    if (running.length > 0) this.#running = this.#running.filter(({ job }) => !job.cancelled);
   }
 
   async #admit(): Promise<void> {
@@ -153,8 +140,9 @@ export class Lane {
       const job = this.#waiting.shift();
       if (job === undefined) return;
       try {
-        if (job.kind === "score") this.#settle(job, await this.#score(job));
-        else await this.#start(job);
+        if (job.kind === "complete") await this.#start(job);
+        else if (job.request.decodeFrom === undefined) this.#settle(job, await this.#score(job));
+        else await this.#startForced(job, job.request.decodeFrom);
       } catch (error) {
         this.#fail(job, error);
       }
@@ -162,10 +150,11 @@ export class Lane {
   }
 
   async #start(job: CompletionJob): Promise<void> {
-    const { request } = job;
+    const { request, onProgress } = job;
     throwIfCancelled(job);
     const routing = request.routing === true ? new RoutingLog(this.#model.config) : undefined;
-    const { slot, shared } = this.#claimSlot(request.prompt, routing === undefined);
+    const check = request.checkRouting === true ? new RoutingCheck() : undefined;
+    const { slot, shared } = this.#slots.claim(request.prompt, routing === undefined);
     try {
       // The last token of the prompt is run by the next step, as if it had been generated.
       const before = request.prompt.slice(0, -1);
@@ -173,20 +162,29 @@ export class Lane {
         throwIfCancelled(job);
         const tokens = before.slice(from, to);
         if (routing === undefined) await this.#model.fill(slot.cache, tokens);
-        else await this.#model.extend(slot.cache, tokens, routing.observe);
+        else await this.#model.extend(slot.cache, tokens, (layer, input) => routing.appendAll(layer, input));
       }
       slot.prompt = before;
+      const shape = { config: this.#model.config, tokenBytes: this.#tokenBytes, cachedPromptTokens: shared };
       this.#running.push({
         job,
         slot,
-        text: new GrowingText(request.stop),
-        tokenIds: [],
-        logprobs: [],
-        topLogprobs: [],
-        ...(routing !== undefined && { routing }),
-        uniform: seedrandom(request.seed),
-        cachedPromptTokens: shared,
+        sequence: new Generating({ request, ...shape, routing, check, onProgress }),
       });
+    } catch (error) {
+      slot.busy = false;
+      throw error;
+    }
+  }
+
+  async #startForced(job: ScoreJob, decodeFrom: number): Promise<void> {
+    throwIfCancelled(job);
+    const { tokens } = job.request;
+    const { slot } = this.#slots.claim(tokens, false);
+    try {
+      const seen = await this.#scorePrompt(job, slot.cache, decodeFrom);
+      slot.prompt = tokens.slice(0, decodeFrom);
+      this.#running.push({ job, slot, sequence: new Forced(tokens, decodeFrom, this.#model.config.vocabSize, seen) });
     } catch (error) {
       slot.busy = false;
       throw error;
@@ -195,18 +193,25 @@ export class Lane {
 
   /** One decode step for all running sequences. An engine failure here fails them all: none has a sound cache any more. */
   async #step(): Promise<void> {
-    const sequences = this.#running;
+    const running = this.#running;
+    const { vocabSize } = this.#model.config;
     try {
       const x = await this.#model.step(
-        sequences.map(({ slot }) => slot.cache),
-        sequences.map(({ job, tokenIds }) => tokenIds.at(-1) ?? (job.request.prompt.at(-1) as number)),
-        observerOf(sequences),
+        running.map(({ slot }) => slot.cache),
+        running.map(({ sequence }) => sequence.nextToken),
+        this.#observerOf(running),
       );
       const logits = await this.#model.logits(x);
-      this.#running = sequences.filter((sequence, row) => !this.#accept(sequence, logits, row));
+      this.#running = running.filter((each, row) => {
+        if (!each.sequence.accept(logits, row * vocabSize)) return true;
+        each.slot.busy = false;
+        if (each.job.kind === "complete") this.#settle(each.job, each.sequence.result() as Completion);
+        else this.#settle(each.job, each.sequence.result() as Score);
+        return false;
+      });
     } catch (error) {
       this.#running = [];
-      for (const { job, slot } of sequences) {
+      for (const { job, slot } of running) {
         slot.busy = false;
         slot.prompt = [];
         this.#fail(job, error);
@@ -214,55 +219,59 @@ export class Lane {
     }
   }
 
-  /** Takes the next token of a sequence from its row of logits. Returns true when the sequence is finished by it. */
-  #accept(sequence: Running, logits: Float32Array, row: number): boolean {
-    const { vocabSize, eosTokenIds, contextLength } = this.#model.config;
-    const { request } = sequence.job;
-    const start = row * vocabSize;
-    const token =
-      request.temperature === 0
-        ? argmax(logits, start, vocabSize)
-        : sampleToken(logits, start, vocabSize, request.temperature, sequence.uniform());
-    sequence.tokenIds.push(token);
-    if (request.logprobs) sequence.logprobs.push(logProbability(logits, start, vocabSize, token));
-    const { topLogprobs = 0 } = request;
-    if (topLogprobs > 0) sequence.topLogprobs.push(topTokens(logits, start, vocabSize, topLogprobs));
-    const isEnd = request.ignoreEos !== true && eosTokenIds.includes(token);
-    const stopped = isEnd || sequence.text.push(this.#tokenBytes[token] ?? new Uint8Array());
-    const full =
-      sequence.tokenIds.length >= request.maxTokens ||
-      request.prompt.length + sequence.tokenIds.length >= contextLength;
-    if (!stopped && !full) {
-      reportProgress(sequence);
-      return false;
-    }
-    sequence.slot.busy = false;
-    this.#settle(sequence.job, {
-      text: sequence.text.toString(),
-      tokenIds: sequence.tokenIds,
-      finishReason: stopped ? "stop" : "length",
-      cachedPromptTokens: sequence.cachedPromptTokens,
-      ...(request.logprobs ? { logprobs: sequence.logprobs } : {}),
-      ...(topLogprobs > 0 && { topLogprobs: sequence.topLogprobs }),
-      ...(sequence.routing !== undefined && { routing: sequence.routing.result() }),
-    });
-    return true;
+  /** Hands each sequence that notes its routing its own row of a step, and checks the step for those that want it. */
+  #observerOf(running: readonly Running[]): RoutingObserver | undefined {
+    const checks = running.flatMap(({ sequence: { check } }) => check ?? []);
+    if (checks.length === 0 && running.every(({ sequence: { routing } }) => routing === undefined)) return undefined;
+    return (layer, input, data) => {
+      for (const [row, { sequence }] of running.entries()) sequence.routing?.append(layer, input, row);
+      checkPass(checks, input.nExpertsAct, layer, input, data, this.#flatIndex);
+    };
   }
 
   async #score(job: ScoreJob): Promise<Score> {
     const { tokens, topLogprobs: k = 0 } = job.request;
-    const recorder = new RoutingRecorder(this.#model.config, tokens.length - 1, this.#flatIndex);
-    const cache = new KvCache(this.#model.config, tokens.length);
-    const logprobs = new Float32Array(tokens.length - 1);
     const topLogprobs: TokenLogprob[][] = [];
-    for (const [from, to] of stretches(0, tokens.length - 1)) {
+    const cache = new KvCache(this.#model.config, tokens.length);
+    const { logprobs, routing, check } = await this.#scorePrompt(
+      job,
+      cache,
+      tokens.length - 1,
+      async (x, from, found) => {
+        if (k > 0)
+          topLogprobs.push(...(await this.#topTokens(x, tokens.slice(from + 1, from + 1 + found.length), found, k)));
+      },
+    );
+    return {
+      logprobs,
+      ...(k > 0 && { topLogprobs }),
+      routing: routing.result(),
+      invariants: check.result(),
+    };
+  }
+
+  /** Runs the first `count` tokens as a prompt. `onStretch` sees what came of each stretch of them. */
+  async #scorePrompt(
+    job: ScoreJob,
+    cache: KvCache,
+    count: number,
+    onStretch?: (x: Float32Array, from: number, logprobs: Float32Array) => Promise<void>,
+  ): Promise<{ logprobs: Float32Array; routing: RoutingLog; check: RoutingCheck }> {
+    const { tokens } = job.request;
+    const routing = new RoutingLog(this.#model.config);
+    const check = new RoutingCheck();
+    const observe: RoutingObserver = (layer, input, data) => {
+      routing.appendAll(layer, input);
+      checkPass([check], input.topkIds.length, layer, input, data, this.#flatIndex);
+    };
+    const logprobs = new Float32Array(tokens.length - 1);
+    for (const [from, to] of stretches(0, count)) {
       throwIfCancelled(job);
-      const x = await this.#model.extend(cache, tokens.slice(from, to), recorder.observe(from));
-      const targets = tokens.slice(from + 1, to + 1);
-      logprobs.set(await this.#model.logprobs(x, targets), from);
-      if (k > 0) topLogprobs.push(...(await this.#topTokens(x, targets, logprobs.subarray(from, to), k)));
+      const x = await this.#model.extend(cache, tokens.slice(from, to), observe);
+      logprobs.set(await this.#model.logprobs(x, tokens.slice(from + 1, to + 1)), from);
+      await onStretch?.(x, from, logprobs.subarray(from, to));
     }
-    return { logprobs, ...(k > 0 && { topLogprobs }), ...recorder.result() };
+    return { logprobs, routing, check };
   }
 
   /** The likeliest tokens after each row of x; where the target is among them, with its own log-probability. */
@@ -286,40 +295,6 @@ export class Lane {
     return found;
   }
 
-  /** A free slot whose cache holds as much of the prompt as any slot's does, or none of it where it may not `share`. */
-  #claimSlot(prompt: readonly number[], share: boolean): { slot: Slot; shared: number } {
-    const prefixes = this.#slots.map((slot) => ({ slot, length: sharedPrefix(slot.prompt, prompt) }));
-    const best = prefixes.reduce((a, b) => (b.length > a.length ? b : a), {
-      slot: undefined as Slot | undefined,
-      length: 0,
-    });
-    const shared = share && best.length >= MIN_SHARED_PREFIX ? best.length : 0;
-    const own = best.slot !== undefined && !best.slot.busy && shared > 0 ? best.slot : undefined;
-    const slot = own ?? this.#freeSlot();
-    if (shared > 0 && slot !== best.slot) slot.cache.copyPrefix((best.slot as Slot).cache, shared);
-    slot.cache.length = shared;
-    slot.prompt = prompt.slice(0, shared);
-    slot.busy = true;
-    this.#clock += 1;
-    slot.lastUse = this.#clock;
-    return { slot, shared };
-  }
-
-  #freeSlot(): Slot {
-    const free = this.#slots.filter((slot) => !slot.busy);
-    if (this.#slots.length < this.#maxSequences) {
-      const slot = {
-        cache: new KvCache(this.#model.config, this.#model.config.contextLength),
-        prompt: [],
-        busy: false,
-        lastUse: 0,
-      };
-      this.#slots.push(slot);
-      return slot;
-    }
-    return free.reduce((a, b) => (b.lastUse < a.lastUse ? b : a));
-  }
-
   #settle<Result>(job: { readonly id: number; readonly resolve: (result: Result) => void }, result: Result): void {
     this.#jobs.delete(job.id);
     job.resolve(result);
@@ -333,23 +308,4 @@ export class Lane {
 
 function throwIfCancelled({ cancelled }: Job): void {
   if (cancelled) throw new AbortedError("aborted");
-}
-
-/** Hands each sequence that notes its routing its own row of a forward pass. */
-function observerOf(sequences: readonly Running[]): RoutingObserver | undefined {
-  if (sequences.every(({ routing }) => routing === undefined)) return undefined;
-  return (layer, input) => {
-    for (const [row, { routing }] of sequences.entries()) routing?.append(layer, input, row);
-  };
-}
-
-function reportProgress({ job, tokenIds, logprobs, topLogprobs, text }: Running): void {
-  if (job.onProgress === undefined) return;
-  const [tokenId = 0, logprob, top] = [tokenIds.at(-1), logprobs.at(-1), topLogprobs.at(-1)];
-  job.onProgress({
-    tokenId,
-    text: text.takeCertain(),
-    ...(logprob !== undefined && { logprob }),
-    ...(top !== undefined && { topLogprobs: top }),
-  });
 }

@@ -23,6 +23,8 @@ export interface CompletionRequest {
    * over from another sequence's cache. Default false.
    */
   readonly routing?: boolean;
+  /** Hold the routing data of every decode step of this request to their invariants. Default false. */
+  readonly checkRouting?: boolean;
 }
 
 /** One candidate for a token, and the natural logarithm of its probability. */
@@ -53,6 +55,8 @@ export interface Completion {
   readonly topLogprobs?: readonly (readonly TokenLogprob[])[];
   /** Of the prompt and all generated tokens but the last, which is not run. */
   readonly routing?: RoutingCapture;
+  /** Of every decode step, where it was asked for. */
+  readonly invariants?: InvariantCount;
   /** Prompt tokens whose keys and values another sequence of the same prefix had computed already. */
   readonly cachedPromptTokens: number;
 }
@@ -61,6 +65,11 @@ export interface Completion {
 export interface ScoreRequest {
   /** At least two tokens. The last one is scored but not run: nothing follows from it. */
   readonly tokens: readonly number[];
+  /**
+   * The first token that is run by itself, as generated ones are, together with the next tokens of whatever else runs: a
+   * kernel that errs on few tokens only shows there. Default: all of them are run as a prompt.
+   */
+  readonly decodeFrom?: number;
   /** Return so many of the likeliest tokens at each position, likeliest first. Default 0. */
   readonly topLogprobs?: number;
 }
@@ -89,8 +98,9 @@ export interface RoutingCapture {
   readonly margins: Float32Array;
 }
 
-/** Routing data against its invariants, over all forward passes of a request. */
+/** Routing data against its invariants, over the forward passes of a request. */
 export interface InvariantCount {
+  /** Entries (a token's expert) whose place, bucket and weight were checked: tokens run * MoE layers * K. */
   readonly checked: number;
   readonly broken: number;
   /** The first few of the broken ones. */

@@ -28,11 +28,12 @@ export async function openEmbeddedRunner(options: EmbeddedRunnerOptions): Promis
   const encode = (prompt: RunnerPrompt): number[] =>
     prompt.kind === "completion" ? tokenizer.encode(prompt.text) : tokenizer.encodeChat(prompt.messages);
   return {
-    async complete(prompt, { maxTokens, stop, temperature, seed }, signal) {
+    async complete(prompt, { checkRouting = false, ...asked }, signal) {
       const ids = encode(prompt);
-      const request = { prompt: ids, maxTokens, stop, temperature, seed, logprobs: false };
-      const { text, finishReason, tokenIds } = await engine.complete(request, signal);
-      return { text, finishReason, tokenIds, promptTokens: ids.length, completionTokens: tokenIds.length };
+      const request = { ...asked, prompt: ids, logprobs: false, checkRouting };
+      const { text, finishReason, tokenIds, invariants } = await engine.complete(request, signal);
+      const counts = { promptTokens: ids.length, completionTokens: tokenIds.length };
+      return { text, finishReason, tokenIds, ...counts, ...(invariants && { invariants }) };
     },
     async score(prompt, completion, signal) {
       const ids = encode(prompt);
@@ -40,7 +41,7 @@ export async function openEmbeddedRunner(options: EmbeddedRunnerOptions): Promis
         logprobs,
         routing: capture,
         invariants,
-      } = await engine.score({ tokens: [...ids, ...completion] }, signal);
+      } = await engine.score({ tokens: [...ids, ...completion], decodeFrom: ids.length - 1 }, signal);
       const inputIds = [...ids, ...completion.slice(0, -1)];
       return { inputIds, logprobs: logprobs.subarray(ids.length - 1), routing: capture, invariants };
     },

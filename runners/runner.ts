@@ -20,6 +20,8 @@ export interface AskOptions {
   readonly temperature: number;
   /** Seeds this request's draws. */
   readonly seed: string;
+  /** Hold the routing data that the answer comes from to their invariants, where the engine shows them. Default false. */
+  readonly checkRouting?: boolean;
 }
 
 export interface Answer {
@@ -34,6 +36,8 @@ export interface Answer {
   readonly reasoning?: string;
   /** Log-probability of each generated token, where asked for and given. */
   readonly logprobs?: readonly number[];
+  /** Where it was asked for and the routing data can be seen. */
+  readonly invariants?: InvariantCount;
   /** Milliseconds from sending the request to its first text, where the answer was streamed. */
   readonly firstTextMs?: number;
 }
@@ -52,6 +56,13 @@ export interface ScoredSequence {
   readonly routing?: CapturedRouting;
   /** Where the engine's routing data can be seen. */
   readonly invariants?: InvariantCount;
+  /** Why there is no routing: the engine gives none, or what it gave is none. */
+  readonly problem?: RoutingProblem;
+}
+
+export interface RoutingProblem {
+  readonly kind: "absent" | "broken";
+  readonly reason: string;
 }
 
 /** What was routed; servers give less than the embedded engine does. */

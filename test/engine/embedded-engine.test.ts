@@ -27,6 +27,14 @@ function content({ text, tokenIds, finishReason, logprobs }: Completion): unknow
   return { text, tokenIds, finishReason, logprobs };
 }
 
+/** While every other sequence of the engine is busy. */
+async function amongOthers<T>(work: () => Promise<T>): Promise<T> {
+  const others = QUESTIONS.slice(0, 7).map((question) => engine.complete(request(question, { stop: [] })));
+  const result = await work();
+  await Promise.all(others);
+  return result;
+}
+
 describe("a completion", () => {
   it("is the same to the bit alone, among others, in any order, and after its prefix was cached", async () => {
     const requests = QUESTIONS.map((question) => request(PREFIX + question));
@@ -108,7 +116,21 @@ describe("scoring", () => {
     expect(routing.layers).toEqual([1, 2, 3, 4, 5]);
     expect(routing.topkIds.length).toBe(5 * (tokens.length - 1) * routing.nExpertsAct);
     expect(invariants).toMatchObject({ broken: 0, violations: [] });
-    expect(invariants.checked).toBeGreaterThan(routing.topkIds.length);
+    expect(invariants.checked).toBe(routing.topkIds.length);
+  });
+
+  it("run token by token, it is what generation was, to the bit, alone and among others", async () => {
+    const asked = request(PREFIX + QUESTIONS[8], { routing: true, checkRouting: true });
+    const completion = await engine.complete(asked);
+    const tokens = [...asked.prompt, ...completion.tokenIds];
+    const score = { tokens, decodeFrom: asked.prompt.length - 1 };
+    const [alone, busy] = [await engine.score(score), await amongOthers(() => engine.score(score))];
+    expect(busy).toEqual(alone);
+    expect([...alone.logprobs.subarray(asked.prompt.length - 1)]).toEqual(completion.logprobs?.map(Math.fround));
+    expect(alone.routing).toEqual(completion.routing);
+    expect(alone.invariants).toEqual({ checked: alone.routing.topkIds.length, broken: 0, violations: [] });
+    // 5 MoE layers, 4 experts per token: every decode step, and nothing of the prompt.
+    expect(completion.invariants).toEqual({ checked: completion.tokenIds.length * 20, broken: 0, violations: [] });
   });
 
   it("agrees between the two routings to the last bits, and only that far", async () => {

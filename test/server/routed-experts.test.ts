@@ -155,6 +155,7 @@ describe("as vLLM hands them out", () => {
       nExpertsTot: 512,
       topkIds,
       topkWeights: new Float32Array(4),
+      margins: new Float32Array(2),
     };
     const { dtype, shape, data } = readNpy(vllmRoutedExperts(capture, { nLayers: 2, start: 0 }));
     expect([dtype, shape, [...(data as number[])]]).toEqual(["<u2", [2, 2, 2], [0, 0, 300, 1, 0, 0, 2, 511]]);
