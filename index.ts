@@ -62,7 +62,6 @@ export {
   readCapture,
   readMoeLayout,
   readNpy,
-  scoredAsCaptured,
   settleAcrossDocs,
 } from "./runners/routed-experts/index.ts";
 export type {

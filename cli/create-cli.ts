@@ -1,7 +1,7 @@
 /** The program: a table of commands, strict flags, and one place where an error becomes one line and an exit code. */
 import yargs from "yargs";
 import packageJson from "../package.json" with { type: "json" };
-import { UserError } from "../errors.ts";
+import { EngineError, UserError } from "../errors.ts";
 import { didYouMean, nearest } from "../nearest.ts";
 import type { Command } from "./command.ts";
 import { evalCommand } from "./eval.ts";
@@ -109,7 +109,11 @@ function report(error: unknown): ExitCode {
     process.stderr.write(`fusecheck: ${error.message}\n`);
     return EXIT.usage;
   }
-  // Anything else is a defect of fusecheck or of an engine: whoever reports it needs the stack.
+  if (error instanceof EngineError) {
+    process.stderr.write(`fusecheck: ${error.message}\n`);
+    return EXIT.incomplete;
+  }
+  // Anything else is a defect of fusecheck: whoever reports it needs the stack.
   process.stderr.write(`fusecheck: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return EXIT.incomplete;
 }

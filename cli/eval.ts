@@ -1,7 +1,9 @@
 import { DEFAULT_CONCURRENCY, DEFAULT_MAX_TOKENS, DEFAULT_PARITY_DOCS } from "../comparison/defaults.ts";
+import { EngineError } from "../errors.ts";
 import type { Comparison } from "../reports/comparison.ts";
 import type { Command } from "./command.ts";
 import { defineCommand } from "./command.ts";
+import { ENGINE_FLAGS, enginesOf } from "./engine-flags.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { integerFlag, numberFlag, textFlag } from "./flags.ts";
@@ -33,10 +35,6 @@ export const evalCommand: Command = defineCommand({
     data: textFlag("data", {
       describe: "folder with the task's files",
       defaultDescription: "the cache, or a download",
-    }),
-    model: textFlag("model", {
-      describe: "checkpoint folder for the embedded engine",
-      defaultDescription: "abacus-8m, which comes with fusecheck",
     }),
     "max-tokens": integerFlag("max-tokens", {
       min: 1,
@@ -70,10 +68,16 @@ export const evalCommand: Command = defineCommand({
       describe: "no progress, and only the verdict (of one variant, its table)",
     },
     json: { type: "boolean", default: false, describe: "print the comparison as JSON instead of text" },
+    ...ENGINE_FLAGS,
   },
   examples: [
     ["$0 eval --task gsm_synth --fused", "compare the two routings on the model that comes with fusecheck"],
     ["$0 eval --task gsm8k --limit 100 --output runs/a", "the baseline alone, on 100 docs, kept in runs/a"],
+    [
+      "$0 eval --task gsm8k --fused --base-url http://a:8000/v1 --fused-base-url http://b:8000/v1",
+      "two servers that run already",
+    ],
+    ["$0 eval --task gsm8k --fused --engine vllm --model M --switch grouped-topk", "vLLM, started twice"],
   ],
   handler: async (flags) => {
     const [
@@ -82,17 +86,16 @@ export const evalCommand: Command = defineCommand({
       { progressOn, SILENT },
       { renderConsole, renderQuiet },
       { jsonFileText },
-      { EmbeddedVariants },
     ] = await Promise.all([
       import("../comparison/evaluate.ts"),
       import("../tasks/index.ts"),
       import("./progress.ts"),
       import("../reports/console.ts"),
       import("../reports/json.ts"),
-      import("../runners/embedded-variants.ts"),
     ]);
     const task = getTask(flags.task ?? "");
     const data = await task.load({ ...(flags.data !== undefined && { dir: flags.data }) });
+    const engines = await enginesOf(flags);
     const output = flags.output ?? newRunFolder(task.name);
     const { signal, release } = onInterrupt();
     try {
@@ -109,8 +112,9 @@ export const evalCommand: Command = defineCommand({
           temperature: flags.temperature,
           concurrency: flags.concurrency,
           parityDocs: flags["parity-docs"],
+          allowDifferences: flags["allow-differences"],
         }),
-        engines: ({ concurrency, chat }) => new EmbeddedVariants({ modelDir: flags.model, concurrency, chat }),
+        engines,
         output,
         asked: askedFlags(flags),
         command: commandLine(flags),
@@ -122,10 +126,11 @@ export const evalCommand: Command = defineCommand({
       if (!flags.quiet) process.stderr.write(`run folder: ${folder}\n`);
       return exitCodeOf(comparison);
     } catch (error) {
-      if (!(error instanceof InterruptedError)) throw error;
+      if (!(error instanceof InterruptedError || error instanceof EngineError)) throw error;
       const again = commandLine({ ...flags, output }, startedAs());
-      process.stderr.write(`fusecheck: interrupted; to go on where it stopped: ${again}\n`);
-      return EXIT.interrupted;
+      const what = error instanceof EngineError ? error.message : "interrupted";
+      process.stderr.write(`fusecheck: ${what}; to go on where it stopped: ${again}\n`);
+      return error instanceof EngineError ? EXIT.incomplete : EXIT.interrupted;
     } finally {
       release();
     }
@@ -139,14 +144,16 @@ function defined<T extends object>(object: T): Defined<T> {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
+type Asked = string | number | boolean | readonly string[];
+
 const NOT_PART_OF_A_RUN = new Set(["$0", "_", "help", "version", "quiet", "json"]);
 
 /** Flags that the user gave, under their own names. */
-function askedFlags(flags: object): Record<string, string | number | boolean> {
+function askedFlags(flags: object): Record<string, Asked> {
   const given = Object.entries(flags).filter(
     ([name, value]) => !NOT_PART_OF_A_RUN.has(name) && !/[A-Z]/.test(name) && value !== undefined && value !== false,
   );
-  return Object.fromEntries(given) as Record<string, string | number | boolean>;
+  return Object.fromEntries(given) as Record<string, Asked>;
 }
 
 /** The words before the flags: as the user started the program, so that they can be pasted. */
@@ -157,9 +164,13 @@ function startedAs(): string {
 }
 
 function commandLine(flags: object, program = "fusecheck eval"): string {
-  const words = Object.entries(askedFlags(flags)).map(([name, value]) =>
-    value === true ? `--${name}` : `--${name} ${shellWord(String(value))}`,
-  );
+  const words = Object.entries(askedFlags(flags)).flatMap(([name, value]) => {
+    if (value === true) return `--${name}`;
+    // A value that begins with a dash would be taken for a flag.
+    return [value]
+      .flat()
+      .map((each) => `--${name}${String(each).startsWith("-") ? "=" : " "}${shellWord(String(each))}`);
+  });
   return [program, ...words].join(" ");
 }
 

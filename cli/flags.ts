@@ -13,16 +13,29 @@ function single(flag: string, value: unknown): string | undefined {
   return text;
 }
 
+/** A flag that may be given several times, each with any non-empty text. */
+export function listFlag(flag: string, common: Common): ListFlag {
+  return {
+    ...common,
+    type: "string",
+    requiresArg: true,
+    coerce: (value) =>
+      value === undefined ? undefined : [value].flat().map((each: unknown) => single(flag, each) as string),
+  };
+}
+
 interface Common {
+  /** Its heading in the help. */
+  readonly group?: string;
   readonly describe: string;
   readonly defaultDescription?: string;
 }
 
+export type TextFlag = Options & { type: "string"; coerce: (v: unknown) => string | undefined };
+export type ListFlag = Options & { type: "string"; coerce: (v: unknown) => readonly string[] | undefined };
+
 /** A flag whose value is any non-empty text. */
-export function textFlag(
-  flag: string,
-  common: Common,
-): Options & { type: "string"; coerce: (v: unknown) => string | undefined } {
+export function textFlag(flag: string, common: Common): TextFlag {
   return { ...common, type: "string", requiresArg: true, coerce: (value) => single(flag, value) };
 }
 
@@ -46,7 +59,8 @@ export function integerFlag(
       if (text === undefined) return undefined;
       const number = Number(text);
       if (!/^-?\d+$/.test(text) || number < min || number > max) {
-        throw new UserError(`--${flag} must be ${expected}, not "${text}"`);
+        const atMost = number > max ? ` and at most ${max}` : "";
+        throw new UserError(`--${flag} must be ${expected}${expected.includes("to") ? "" : atMost}, not "${text}"`);
       }
       return number;
     },

@@ -2,10 +2,11 @@
 import type { Journal } from "../reports/journal.ts";
 import { askDocs } from "../runners/ask-docs.ts";
 import type { Outcome, Question } from "../runners/ask-docs.ts";
-import type { Runner } from "../runners/runner.ts";
+import type { InvariantCount, Runner } from "../runners/runner.ts";
 import { mark } from "../tasks/index.ts";
 import type { PromptedDoc, Task } from "../tasks/index.ts";
 import type { ResolvedSettings } from "./settings.ts";
+import { violationText } from "./violation-text.ts";
 
 /** How far a variant has come, for whoever shows progress. */
 export interface VariantProgress {
@@ -62,7 +63,9 @@ export async function askVariant(runner: Runner, journal: Journal, options: AskV
 
 function askOptions(settings: ResolvedSettings, docId: number): Question<PromptedDoc>["options"] {
   const { maxTokens, stop, temperature, seed } = settings;
-  return { maxTokens, stop, temperature, seed: `${seed}:${docId}` };
+  // One variant alone is not judged, so nothing of it is checked.
+  const checkRouting = settings.variants.length > 1;
+  return { maxTokens, stop, temperature, seed: `${seed}:${docId}`, checkRouting };
 }
 
 function journalled({ answer, ms }: Extract<Outcome, { kind: "completed" }>): {
@@ -72,6 +75,7 @@ function journalled({ answer, ms }: Extract<Outcome, { kind: "completed" }>): {
   prompt_tokens: number;
   completion_tokens: number;
   token_ids?: readonly number[];
+  routing?: { checked: number; broken: number; first: string | null };
   ms: number;
 } {
   return {
@@ -81,6 +85,16 @@ function journalled({ answer, ms }: Extract<Outcome, { kind: "completed" }>): {
     prompt_tokens: answer.promptTokens,
     completion_tokens: answer.completionTokens,
     ...(answer.tokenIds === undefined ? {} : { token_ids: answer.tokenIds }),
+    ...(answer.invariants && { routing: routingOf(answer.invariants) }),
     ms: Math.round(ms * 1000) / 1000,
   };
+}
+
+function routingOf({ checked, broken, violations }: InvariantCount): {
+  checked: number;
+  broken: number;
+  first: string | null;
+} {
+  const [first] = violations;
+  return { checked, broken, first: first === undefined ? null : violationText(first) };
 }

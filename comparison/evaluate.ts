@@ -1,5 +1,6 @@
 /** A run from beginning to end: asks the variants, marks, compares, writes the run folder. */
 import { setMaxListeners } from "node:events";
+import { EngineError } from "../errors.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { throughputNote } from "./not-judged.ts";
 import type { Comparison } from "../reports/comparison.ts";
@@ -9,22 +10,26 @@ import type { Journal } from "../reports/journal.ts";
 import { jsonFileText } from "../reports/json.ts";
 import type { JsonObject } from "../reports/json.ts";
 import { renderReport } from "../reports/markdown.ts";
+import { counted } from "../reports/number-text.ts";
 import { openRunFolder, readRunRecord } from "../reports/run-folder.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
 import { engineVersions } from "../runners/embedded.ts";
 import type { Runner } from "../runners/runner.ts";
+import { incomparable } from "../runners/variant-engines.ts";
 import type { EngineIdentity, VariantEngines, VariantName } from "../runners/variant-engines.ts";
 import { buildPrompts } from "../tasks/index.ts";
 import type { PromptedDoc, Task, TaskData } from "../tasks/index.ts";
 import { askVariant } from "./ask-variant.ts";
 import type { VariantProgress } from "./ask-variant.ts";
-import { judgeParity, notJudged } from "./judge-parity.ts";
-import type { ParityResult } from "./judge-parity.ts";
+import { answersRouting, judgeParity, notJudged } from "./judge-parity.ts";
+import type { AnswersRouting, ParityResult } from "./judge-parity.ts";
 import { markVariant } from "./mark-variant.ts";
 import type { MarkedVariant } from "./mark-variant.ts";
 import { pairDocs } from "./pair-docs.ts";
+import { progressTogether } from "./progress.ts";
 import type { Progress } from "./progress.ts";
 import { scoreVariant, sequencesToScore } from "./score-variant.ts";
+import type { ScoredVariant } from "./score-variant.ts";
 import { decisiveSettings, resolveSettings } from "./settings.ts";
 import type { EvaluateSettings, ResolvedSettings } from "./settings.ts";
 import { judge } from "./verdict.ts";
@@ -103,8 +108,8 @@ async function evaluateIn(
     const comparison = await new Run(options, settings, folder, engines).finish();
     return { comparison, folder: output, resumed: folder.resumed };
   } catch (error) {
+    if (signal.aborted || error instanceof EngineError) await folder.setStatus("interrupted");
     if (!signal.aborted) throw error;
-    await folder.setStatus("interrupted");
     throw new InterruptedError(`interrupted; ${output} holds what is done`, { cause: error });
   } finally {
     await folder.close();
@@ -132,16 +137,27 @@ class Run {
 
   async finish(): Promise<Comparison> {
     const journals = new Map<VariantName, Journal>();
-    let scored = true;
     try {
-      for (const variant of this.#settings.variants) {
-        const journal = await this.#folder.openJournal(variant);
-        journals.set(variant, journal);
-        await this.#ask(variant, journal);
-        if (scored) scored = await this.#score(variant, journals);
+      const { variants } = this.#settings;
+      for (const variant of variants) journals.set(variant, await this.#folder.openJournal(variant));
+      const ask = (variant: VariantName, progress: Progress): Promise<void> =>
+        this.#ask(variant, journals.get(variant) as Journal, progress);
+      if (this.#engines.parallel) {
+        const together = progressTogether(this.#options.progress);
+        await allEnded(variants.map((variant) => ask(variant, together(variant))));
+      }
+      const unscored: string[] = [];
+      let scored = true;
+      for (const variant of variants) {
+        if (!this.#engines.parallel) await ask(variant, this.#options.progress);
+        if (scored) {
+          const { possible, failures } = await this.#score(variant, journals);
+          scored = possible;
+          unscored.push(...unscoredText(variant, failures));
+        }
         await this.#engines.release(variant);
       }
-      return await this.#conclude(journals, this.#parity(scored));
+      return await this.#conclude(journals, await this.#parity(scored, journals), unscored);
     } finally {
       for (const journal of journals.values()) await journal.close();
     }
@@ -151,15 +167,25 @@ class Run {
 
   async #open(variant: VariantName): Promise<Runner> {
     const { signal, progress } = this.#options;
-    const folder = this.#folder.file("", variant);
-    return this.#engines.open(variant, { signal, folder, onProgress: (what) => progress.note(`${variant}: ${what}`) });
+    const { runner, facts } = await this.#engines.open(variant, {
+      signal,
+      folder: this.#folder.file("", variant),
+      note: (text) => progress.note(`${variant}: ${text}`),
+    });
+    await this.#folder.recordEngine(variant, facts as JsonObject);
+    const { baseline, fused } = this.#folder.record.variants;
+    if (baseline?.engine !== undefined && fused?.engine !== undefined && !this.#settings.allowDifferences) {
+      const [difference] = this.#engines.differences(baseline.engine, fused.engine);
+      if (difference !== undefined) throw incomparable(difference);
+    }
+    return runner;
   }
 
-  async #ask(variant: VariantName, journal: Journal): Promise<void> {
-    const { task, signal, progress } = this.#options;
+  async #ask(variant: VariantName, journal: Journal, progress: Progress): Promise<void> {
+    const { task, signal } = this.#options;
     const settings = this.#settings;
     let completed = 0;
-    for (const { docId } of this.#prompts()) if (journal.isCompleted(docId)) completed += 1;
+    for (let docId = 0; docId < settings.docs; docId++) if (journal.isCompleted(docId)) completed += 1;
     if (completed === settings.docs) return;
     await this.#folder.setStatus("running");
     const runner = await this.#open(variant);
@@ -180,12 +206,12 @@ class Run {
     signal.throwIfAborted();
   }
 
-  /** Gives a variant the baseline's completions; false where its engine cannot take them. */
-  async #score(variant: VariantName, journals: ReadonlyMap<VariantName, Journal>): Promise<boolean> {
+  /** Gives a variant the baseline's completions. */
+  async #score(variant: VariantName, journals: ReadonlyMap<VariantName, Journal>): Promise<ScoredVariant> {
     const { signal, progress } = this.#options;
     const { variants, parityDocs } = this.#settings;
     const baseline = journals.get("baseline");
-    if (variants.length < 2 || baseline === undefined) return false;
+    if (variants.length < 2 || baseline === undefined) return { possible: false, failures: [] };
     return scoreVariant({
       variant,
       folder: this.#folder,
@@ -196,14 +222,18 @@ class Run {
     });
   }
 
-  #parity(scored: boolean): ParityResult {
+  async #parity(scored: boolean, journals: ReadonlyMap<VariantName, Journal>): Promise<ParityResult> {
     if (this.#settings.variants.length < 2) return notJudged("one variant only");
-    return scored ? judgeParity(this.#folder) : notJudged("this engine cannot be given a completion");
+    if (!scored) return notJudged("this engine cannot be given a completion");
+    const answers: Partial<Record<VariantName, AnswersRouting>> = {};
+    for (const [variant, journal] of journals) answers[variant] = await answersRouting(journal, this.#settings.docs);
+    return judgeParity(this.#folder, answers);
   }
 
   async #conclude(
     journals: ReadonlyMap<VariantName, Journal>,
     { parity, logprobs }: ParityResult,
+    unscored: readonly string[],
   ): Promise<Comparison> {
     const { task, data, command } = this.#options;
     const folder = this.#folder;
@@ -233,7 +263,7 @@ class Run {
       flips,
       parity,
       logprobs,
-      verdict: judge(summaries, paired, parity),
+      verdict: judge(summaries, paired, parity, unscored),
       notJudged: throughputNote(marked.length),
     };
     await writeFileAtomic(folder.file("comparison.json"), jsonFileText(comparison));
@@ -241,6 +271,19 @@ class Run {
     await folder.setStatus(comparison.verdict.complete ? "complete" : "incomplete");
     return comparison;
   }
+}
+
+function unscoredText(variant: VariantName, failures: ScoredVariant["failures"]): string[] {
+  const [first] = failures;
+  if (first === undefined) return [];
+  const what = `${variant}: the routing of ${counted(failures.length, "doc")} was not captured`;
+  return [`${what} (doc ${first.doc_id}: ${first.reason}); the same command asks for it again`];
+}
+
+/** Like `Promise.all`, but leaves nothing running behind when one fails. */
+async function allEnded(work: readonly Promise<void>[]): Promise<void> {
+  const failure = (await Promise.allSettled(work)).find((result) => result.status === "rejected");
+  if (failure !== undefined) throw failure.reason;
 }
 
 function progressFacts({ correct, marked, failed }: VariantProgress): string[] {

@@ -5,16 +5,39 @@
 import { compareLogprobs, mergeLogprobs, NO_LOGPROBS } from "../metrics/logprob-difference.ts";
 import { compareRouting, mergeRouting, NO_ROUTING } from "../metrics/routing-parity.ts";
 import type { InvariantCounts, JudgedLogprobs, JudgedParity, NotJudged } from "../reports/comparison.ts";
+import type { Journal } from "../reports/journal.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
 import { openCaptureFile } from "../runners/capture-file.ts";
 import type { CaptureFile } from "../runners/capture-file.ts";
+import type { VariantName } from "../runners/variant-engines.ts";
 import { CAPTURE_FILE, SCORED_FILE } from "./score-variant.ts";
 import { openScoredJournal } from "./scored-journal.ts";
 import type { ScoredRow } from "./scored-journal.ts";
+import { violationText } from "./violation-text.ts";
 
 export interface ParityResult {
   readonly parity: JudgedParity | NotJudged;
   readonly logprobs: JudgedLogprobs | NotJudged;
+}
+
+/** What was checked of the routing data while a variant's docs were answered. */
+export interface AnswersRouting {
+  readonly checked: number;
+  readonly broken: number;
+  readonly first: string | null;
+}
+
+export async function answersRouting(journal: Journal, docs: number): Promise<AnswersRouting> {
+  const total = { checked: 0, broken: 0, first: null as string | null };
+  for (let docId = 0; docId < docs; docId++) {
+    const outcome = (await journal.read(docId))?.outcome;
+    if (outcome?.kind !== "completed" || outcome.routing === undefined) continue;
+    const { checked, broken, first } = outcome.routing;
+    total.checked += checked;
+    total.broken += broken;
+    if (first !== null) total.first ??= `answering doc ${docId}, ${first}`;
+  }
+  return total;
 }
 
 const VARIANTS = ["baseline", "fused"] as const;
@@ -24,13 +47,16 @@ export function notJudged(reason: string): ParityResult {
 }
 
 /** @throws UserError where a file of the run cannot be read */
-export function judgeParity(folder: RunFolder): ParityResult {
+export function judgeParity(
+  folder: RunFolder,
+  answers: Readonly<Partial<Record<VariantName, AnswersRouting>>> = {},
+): ParityResult {
   const [baseline, fused] = VARIANTS.map((variant) => readRows(folder.file(SCORED_FILE, variant))) as [
     ScoredRow[],
     ScoredRow[],
   ];
   if (baseline.length === 0) return notJudged("no completion of the baseline is known token by token");
-  return { parity: judgeRouting(folder, baseline, fused), logprobs: judgeLogprobs(baseline, fused) };
+  return { parity: judgeRouting(folder, { baseline, fused }, answers), logprobs: judgeLogprobs(baseline, fused) };
 }
 
 function readRows(path: string): ScoredRow[] {
@@ -41,12 +67,11 @@ function readRows(path: string): ScoredRow[] {
 
 function judgeRouting(
   folder: RunFolder,
-  baseline: readonly ScoredRow[],
-  fused: readonly ScoredRow[],
+  { baseline, fused }: Readonly<Record<VariantName, readonly ScoredRow[]>>,
+  answers: Readonly<Partial<Record<VariantName, AnswersRouting>>>,
 ): JudgedParity | NotJudged {
-  if ([...baseline, ...fused].some(({ shape }) => shape === null)) {
-    return { kind: "not judged", reason: "the engine gives no routing" };
-  }
+  const lacking = lackingRouting(baseline, fused);
+  if (lacking !== undefined) return lacking;
   const captures: CaptureFile[] = [];
   try {
     for (const variant of VARIANTS) captures.push(openCaptureFile(folder.file(CAPTURE_FILE, variant)));
@@ -54,30 +79,68 @@ function judgeRouting(
     const difference = shapeDifference(a, b);
     if (difference !== undefined) return { kind: "not judged", reason: difference };
     const { layers, nExpertsAct: k } = a.shape;
+    const inFused = starts(fused);
     let routing = NO_ROUTING;
-    let from = 0;
-    for (const { doc_id: docId, tokens: nTokens } of baseline) {
-      const [one, other] = [a.read(from, from + nTokens), b.read(from, from + nTokens)];
-      routing = mergeRouting(routing, compareRouting({ docId, layers, nTokens, k, baseline: one, fused: other }));
-      from += nTokens;
+    for (const [docId, { from, nTokens }] of starts(baseline)) {
+      const other = inFused.get(docId);
+      if (other === undefined) continue;
+      const one = a.read(from, from + nTokens);
+      const two = b.read(other.from, other.from + other.nTokens);
+      if (!sameTokens(one.inputIds, two.inputIds)) {
+        const reason = `doc ${docId}: the variants make different tokens of the same prompt`;
+        return { kind: "not judged", reason, broken: true };
+      }
+      routing = mergeRouting(routing, compareRouting({ docId, layers, nTokens, k, baseline: one, fused: two }));
     }
-    return { kind: "judged", routing, invariants: countInvariants({ baseline, fused }) };
+    if (routing.docs === 0) return { kind: "not judged", reason: "no doc was scored by both variants" };
+    return { kind: "judged", routing, invariants: countInvariants({ baseline, fused }, answers) };
   } finally {
     for (const capture of captures) capture.close();
   }
 }
 
-/** Two variants of one model route among the same experts in the same layers, and were given the same tokens. */
+/** Where each doc's tokens stand in its capture. */
+function starts(rows: readonly ScoredRow[]): Map<number, { readonly from: number; readonly nTokens: number }> {
+  let next = 0;
+  return new Map(
+    rows.map(({ doc_id: docId, tokens: nTokens }) => {
+      const from = next;
+      next += nTokens;
+      return [docId, { from, nTokens }];
+    }),
+  );
+}
+
+function sameTokens(a: Int32Array, b: Int32Array): boolean {
+  return a.length === b.length && a.every((id, position) => id === b[position]);
+}
+
+/** A broken capture comes first: it has to be seen to, and it is never parity. */
+function lackingRouting(baseline: readonly ScoredRow[], fused: readonly ScoredRow[]): NotJudged | undefined {
+  const lacking = Object.entries({ baseline, fused }).flatMap(([variant, rows]) =>
+    rows.flatMap(({ doc_id: docId, shape, problem }) => (shape === null ? [{ variant, docId, problem }] : [])),
+  );
+  const [first] = [...lacking.filter(({ problem }) => problem?.kind === "broken"), ...lacking];
+  if (first === undefined) return undefined;
+  const { variant, docId, problem } = first;
+  if (problem === null) return { kind: "not judged", reason: "the engine gives no routing" };
+  const where = problem.kind === "broken" ? `, doc ${docId}` : "";
+  return { kind: "not judged", reason: `${variant}${where}: ${problem.reason}`, broken: problem.kind === "broken" };
+}
+
+/** Two variants of one model route among the same experts in the same layers. */
 function shapeDifference(a: CaptureFile, b: CaptureFile): string | undefined {
-  const facts = ({ shape, tokens }: CaptureFile): string =>
-    `${tokens} tokens, ${shape.nExpertsAct} of ${shape.nExpertsTot} experts in layers ${shape.layers.join(", ")}`;
+  const facts = ({ shape }: CaptureFile): string =>
+    `${shape.nExpertsAct} of ${shape.nExpertsTot} experts in layers ${shape.layers.join(", ")}`;
   return facts(a) === facts(b) ? undefined : `the captures are not of one model: ${facts(a)}, but ${facts(b)}`;
 }
 
 function judgeLogprobs(baseline: readonly ScoredRow[], fused: readonly ScoredRow[]): JudgedLogprobs | NotJudged {
+  const byDoc = new Map(fused.map((row) => [row.doc_id, row.logprobs]));
   let total = NO_LOGPROBS;
-  for (const [index, { doc_id: docId, logprobs: ofBaseline }] of baseline.entries()) {
-    const ofFused = fused[index]?.logprobs ?? null;
+  for (const { doc_id: docId, logprobs: ofBaseline } of baseline) {
+    const ofFused = byDoc.get(docId);
+    if (ofFused === undefined) continue;
     if (ofBaseline === null || ofFused === null) {
       return { kind: "not judged", reason: "the engine gives no log-probabilities of given tokens" };
     }
@@ -90,18 +153,25 @@ function finite(logprob: number | null): number {
   return logprob ?? Number.NaN;
 }
 
-function countInvariants(rows: Readonly<Record<(typeof VARIANTS)[number], readonly ScoredRow[]>>): InvariantCounts {
-  const counts = { checked: 0, broken: 0, firstBroken: null as string | null };
+const NOTHING_CHECKED: AnswersRouting = { checked: 0, broken: 0, first: null };
+
+function countInvariants(
+  rows: Readonly<Record<VariantName, readonly ScoredRow[]>>,
+  answers: Readonly<Partial<Record<VariantName, AnswersRouting>>>,
+): InvariantCounts {
+  const counts = { checked: 0, inAnswers: 0, broken: 0, firstBroken: null as string | null };
   for (const variant of VARIANTS) {
     for (const { doc_id: docId, invariants } of rows[variant]) {
       if (invariants === null) continue;
       counts.checked += invariants.checked;
       counts.broken += invariants.broken;
       const [first] = invariants.violations;
-      if (first !== undefined) {
-        counts.firstBroken ??= `${variant}, doc ${docId}, layer ${first.layer}: ${first.invariant}, expected ${first.expected}, found ${first.found}`;
-      }
+      if (first !== undefined) counts.firstBroken ??= `${variant}, scoring doc ${docId}, ${violationText(first)}`;
     }
+    const { checked, broken, first } = answers[variant] ?? NOTHING_CHECKED;
+    counts.inAnswers += checked;
+    counts.broken += broken;
+    if (first !== null) counts.firstBroken ??= `${variant}, ${first}`;
   }
   return counts;
 }

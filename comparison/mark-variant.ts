@@ -70,6 +70,7 @@ export async function markVariant(name: string, journal: Journal, options: MarkV
       promptTokens,
       generatedTokens,
       seconds,
+      engine: folder.record.variants[name]?.engine ?? {},
       failures,
     },
   };

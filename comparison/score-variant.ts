@@ -4,10 +4,12 @@
  * them can be compared token by token, also where the two engines never run at the same time.
  */
 import { existsSync, rmSync } from "node:fs";
+import { EngineError } from "../errors.ts";
 import type { Journal } from "../reports/journal.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
 import { CaptureStore } from "../runners/capture-store.ts";
 import type { CaptureShape, StoredCapture } from "../runners/capture-store.ts";
+import { EngineLostError } from "../runners/runner.ts";
 import type { Runner, ScoredSequence } from "../runners/runner.ts";
 import type { VariantName } from "../runners/variant-engines.ts";
 import type { PromptedDoc } from "../tasks/index.ts";
@@ -56,38 +58,45 @@ export interface ScoreVariantOptions {
 /** Sequences scored ahead of the one that is waited for, so that no engine thread idles. */
 const WINDOW = 8;
 
-/** @returns false where the engine cannot score; nothing is left behind then */
-export async function scoreVariant(options: ScoreVariantOptions): Promise<boolean> {
+/** What came of it. Docs that failed are scored again by the next session. */
+export interface ScoredVariant {
+  /** False where the engine cannot score; nothing is left behind then. */
+  readonly possible: boolean;
+  readonly failures: readonly { readonly doc_id: number; readonly reason: string }[];
+}
+
+export async function scoreVariant(options: ScoreVariantOptions): Promise<ScoredVariant> {
   const { variant, folder, sequences } = options;
   const journal = openScoredJournal(folder.file(SCORED_FILE, variant));
   try {
     if (isFinished(journal, options)) {
       rmSync(folder.file(PART_FILE, variant), { force: true });
-      return true;
+      return { possible: true, failures: [] };
     }
     const runner = await options.runner();
     if (runner.score === undefined) {
       rmSync(folder.file(SCORED_FILE, variant), { force: true });
-      return false;
+      return { possible: false, failures: [] };
     }
     const captureFile = folder.file(CAPTURE_FILE, variant);
     // A capture of other docs must not be taken for one of these, should this process be killed between the two.
     rmSync(captureFile, { force: true });
     const store = openStore(folder.file(PART_FILE, variant), journal, sequences);
     try {
-      await scoreRest(runner as ScoringRunner, journal, store, options);
+      const failures = await scoreRest(runner as ScoringRunner, journal, store, options);
       const shape = shapeOf(journal.rows);
-      if (shape !== undefined) {
+      // A file with holes would look like the capture of fewer docs.
+      if (shape !== undefined && isWhole(journal.rows)) {
         const { engine } = folder.record;
         const metadata = { engine: stated(engine, "name"), model: stated(engine, "model"), variant };
         store.writeCaptureFile(captureFile, shape, storedCaptures(journal.rows), metadata);
       }
       store.remove();
+      return { possible: true, failures };
     } catch (error) {
       store.close();
       throw error;
     }
-    return true;
   } finally {
     journal.close();
   }
@@ -95,7 +104,7 @@ export async function scoreVariant(options: ScoreVariantOptions): Promise<boolea
 
 function isFinished({ rows }: ScoredJournal, { variant, folder, sequences }: ScoreVariantOptions): boolean {
   if (rows.length !== sequences.length || sharedStart(rows, sequences) !== rows.length) return false;
-  return shapeOf(rows) === undefined || existsSync(folder.file(CAPTURE_FILE, variant));
+  return !isWhole(rows) || existsSync(folder.file(CAPTURE_FILE, variant));
 }
 
 /** The store with what the journal says it holds; rows that it does not hold, or that are of other docs, are forgotten. */
@@ -114,16 +123,26 @@ async function scoreRest(
   journal: ScoredJournal,
   store: CaptureStore,
   { variant, sequences, signal: outer, progress }: ScoreVariantOptions,
-): Promise<void> {
+): Promise<ScoredVariant["failures"]> {
   const ended = new AbortController();
   const signal = AbortSignal.any([outer, ended.signal]);
   const waiting: { readonly docId: number; readonly scored: Promise<ScoredSequence> }[] = [];
   const update = progress.start(`${variant}: routing`);
   const report = (): void => update({ done: journal.rows.length, total: sequences.length, facts: [] });
+  const failures: { doc_id: number; reason: string }[] = [];
   const commit = async (): Promise<void> => {
     const { docId, scored } = waiting[0] as (typeof waiting)[number];
-    const { inputIds, routing, logprobs, invariants } = await scored;
-    waiting.shift();
+    let sequence: ScoredSequence;
+    try {
+      sequence = await scored;
+    } catch (error) {
+      if (signal.aborted || !(error instanceof EngineError) || error instanceof EngineLostError) throw error;
+      failures.push({ doc_id: docId, reason: error.message });
+      return;
+    } finally {
+      waiting.shift();
+    }
+    const { inputIds, routing, logprobs, invariants, problem } = sequence;
     if (routing !== undefined) store.append(inputIds, routing);
     journal.append({
       doc_id: docId,
@@ -131,6 +150,7 @@ async function scoreRest(
       shape: routing === undefined ? null : CaptureStore.shapeOf(routing),
       logprobs: logprobs === undefined ? null : [...logprobs],
       invariants: invariants ?? null,
+      problem: problem ?? null,
     });
     report();
   };
@@ -145,6 +165,7 @@ async function scoreRest(
       if (waiting.length >= WINDOW) await commit();
     }
     while (waiting.length > 0) await commit();
+    return failures;
   } catch (error) {
     // What was scored ahead must have ended before the engine is closed.
     ended.abort(error);
@@ -162,9 +183,14 @@ function sharedStart(rows: readonly ScoredRow[], sequences: readonly Sequence[])
 }
 
 function shapeOf(rows: readonly ScoredRow[]): CaptureShape | undefined {
-  return rows[0]?.shape ?? undefined;
+  return rows.find(({ shape }) => shape !== null)?.shape ?? undefined;
+}
+
+function isWhole(rows: readonly ScoredRow[]): boolean {
+  return rows.every(({ shape }) => shape !== null);
 }
 
 function storedCaptures(rows: readonly ScoredRow[]): StoredCapture[] {
-  return rows.map(({ doc_id: docId, tokens: nTokens }) => ({ docId, nTokens }));
+  const captured = rows.filter(({ shape }) => shape !== null);
+  return captured.map(({ doc_id: docId, tokens: nTokens }) => ({ docId, nTokens }));
 }

@@ -5,7 +5,7 @@
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { fileProblem } from "../reports/files.ts";
 import type { CaptureShape } from "../runners/capture-store.ts";
-import type { InvariantCount } from "../runners/runner.ts";
+import type { InvariantCount, RoutingProblem } from "../runners/runner.ts";
 
 export interface ScoredRow {
   readonly doc_id: number;
@@ -17,6 +17,8 @@ export interface ScoredRow {
   readonly logprobs: readonly (number | null)[] | null;
   /** Null where the engine's routing data cannot be seen. */
   readonly invariants: InvariantCount | null;
+  /** Why there is no routing, where the engine should give some. */
+  readonly problem: RoutingProblem | null;
 }
 
 export interface ScoredJournal {
@@ -69,7 +71,7 @@ export function openScoredJournal(path: string): ScoredJournal {
   }
 }
 
-const FIELDS = ["shape", "logprobs", "invariants"] as const;
+const FIELDS = ["shape", "logprobs", "invariants", "problem"] as const;
 
 function parseRow(line: string): ScoredRow | undefined {
   try {

@@ -17,6 +17,8 @@ export interface EvaluateSettings {
   readonly concurrency?: number;
   /** Docs whose routing is compared, the first so many. */
   readonly parityDocs?: number;
+  /** Compare also what the engines say must not be compared. Default: false. */
+  readonly allowDifferences?: boolean;
 }
 
 export interface ResolvedSettings {
@@ -31,6 +33,7 @@ export interface ResolvedSettings {
   readonly stop: readonly string[];
   readonly concurrency: number;
   readonly parityDocs: number;
+  readonly allowDifferences: boolean;
 }
 
 export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSettings): ResolvedSettings {
@@ -48,6 +51,7 @@ export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSetti
     temperature: asked.temperature ?? task.generation.temperature ?? 0,
     stop: task.generation.until,
     concurrency: asked.concurrency ?? DEFAULT_CONCURRENCY,
+    allowDifferences: asked.allowDifferences ?? false,
     parityDocs: asked.fused ? Math.min(asked.parityDocs ?? DEFAULT_PARITY_DOCS, docs) : 0,
   };
 }

@@ -19,8 +19,13 @@ export function judge(
   variants: readonly VariantSummary[],
   paired: readonly PairedByFilter[],
   parity: JudgedParity | NotJudged,
+  /** What of the routing could not be had, in words. */
+  unscored: readonly string[] = [],
 ): Verdict {
-  const missing = variants.flatMap(missingDocs);
+  const missing = [...variants.flatMap(missingDocs), ...unscored];
+  const unjudged =
+    parity.kind === "not judged" && parity.broken === true ? [`routing was not judged: ${parity.reason}`] : [];
+  missing.push(...unjudged);
   const complete = missing.length === 0;
   const broken = [...paired.flatMap(regressionOf), ...(parity.kind === "judged" ? parityFaults(parity) : [])];
   if (broken.length > 0) return { held: false, complete, reasons: [...broken, ...missing] };
@@ -37,9 +42,12 @@ export function judge(
   return { held: true, complete, reasons: [...held, ...missing] };
 }
 
-function missingDocs({ name, counts: { total, failed, skipped } }: VariantSummary): string[] {
+function missingDocs({ name, counts: { total, failed, skipped }, failures }: VariantSummary): string[] {
   const missing = failed + skipped;
-  return missing === 0 ? [] : [`${name}: ${missing} of ${total} docs have no answer; the same command asks them again`];
+  if (missing === 0) return [];
+  const [first] = failures;
+  const why = first === undefined ? "" : ` (doc ${first.doc_id}: ${first.reason})`;
+  return [`${name}: ${count(missing)} of ${counted(total, "doc")} ${missing === 1 ? "has" : "have"} no answer${why}`];
 }
 
 /** All of so many docs lost is more than chance: the two-sided sign test, 2 * 0.5 ** n, falls below 0.05 at 6. */
@@ -83,10 +91,19 @@ function selectionFaults(routing: RoutingParity): string[] {
   ];
 }
 
-function parityHeld({ routing }: JudgedParity): string {
+/** What of the routing held, as far as it could be seen. */
+function parityHeld({ routing, invariants }: JudgedParity): string {
+  const { tokens, tokensAffected, marginsKnown, layers } = routing;
+  const seen = invariants.checked + invariants.inAnswers > 0 ? ["routing data sound"] : [];
+  const weights = layers.some(({ weights: { count: compared } }) => compared > 0) ? " with the same weights" : "";
+  const same = `every token to the same experts${weights}`;
+  if (!marginsKnown && tokensAffected > 0) {
+    const share = `${count(tokensAffected)} of ${counted(tokens, "token")} to other experts, no more than rounding explains`;
+    return [...seen, share].join("; ");
+  }
   const ties = sumOf(routing, "nearTies");
   const but = ties === 0 ? "" : ` but for ${counted(ties, "near-tie")} of ${count(sumOf(routing, "tokens"))} choices`;
-  return `routing data sound; every token to the same experts with the same weights${but}`;
+  return [...seen, `${same}${but}`].join("; ");
 }
 
 function sumOf({ layers }: RoutingParity, of: "tokens" | "nearTies" | "unexplained"): number {

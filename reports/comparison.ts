@@ -29,6 +29,8 @@ export interface VariantSummary {
   readonly generatedTokens: number;
   /** Wall clock of this variant, over all sessions of a resumed run. */
   readonly seconds: number;
+  /** What the variant was found to be: addresses, versions, what its server says of itself. Empty where nothing is known. */
+  readonly engine: JsonObject;
   /** Docs that failed, with the reason; as many as the writer wants to keep, lowest doc id first. */
   readonly failures: readonly { readonly doc_id: number; readonly reason: string }[];
 }
@@ -56,11 +58,16 @@ export interface FlippedDoc {
 export interface NotJudged {
   readonly kind: "not judged";
   readonly reason: string;
+  /** The engine gave something to judge by, and that is broken. Default: false. */
+  readonly broken?: boolean;
 }
 
 /** Invariants of the routing data that the MoE kernels consumed (histogram, gather, scatter, tiles). */
 export interface InvariantCounts {
+  /** Entries (a token's expert) checked in the scored sequences. */
   readonly checked: number;
+  /** Entries checked while docs were answered: every decode step of every answer. */
+  readonly inAnswers: number;
   readonly broken: number;
   /** The first one that broke, in words. */
   readonly firstBroken: string | null;

@@ -2,7 +2,14 @@
 import { throughput } from "../metrics/latency.ts";
 import type { DifferenceSum } from "../metrics/difference.ts";
 import type { Divergence, RoutingParity } from "../metrics/routing-parity.ts";
-import type { Comparison, FlippedDoc, JudgedLogprobs, PairedByFilter, VariantSummary } from "./comparison.ts";
+import type {
+  Comparison,
+  FlippedDoc,
+  InvariantCounts,
+  JudgedLogprobs,
+  PairedByFilter,
+  VariantSummary,
+} from "./comparison.ts";
 import { count, counted, points, size } from "./number-text.ts";
 
 /** How sure the paired difference is: a sentence part such as `-0.50 points, SE 0.71, 95 % interval -1.89 to +0.89`. */
@@ -87,9 +94,18 @@ export function routingSentences(parity: Comparison["parity"]): string[] {
       (mismatched === 0
         ? "."
         : `; ${counted(sum("tokensNotJudged"), "choice")} downstream of a divergence ${sum("tokensNotJudged") === 1 ? "is" : "are"} not judged.`),
-    `Routing-data invariants: ${count(invariants.checked)} checked, ${count(invariants.broken)} broken.`,
+    routingDataSentence(invariants),
     firstDivergenceSentence(routing),
   ];
+}
+
+function routingDataSentence({ checked, inAnswers, broken }: InvariantCounts): string {
+  if (checked + inAnswers === 0)
+    return "Routing data (histogram, gather, scatter): cannot be seen from outside the engine.";
+  return (
+    `Routing-data entries checked: ${count(checked)} of these sequences, ${count(inAnswers)} of all decode steps of the answers; ` +
+    `${count(broken)} broken invariants.`
+  );
 }
 
 type Cause = "nearTies" | "downstream" | "unexplained";

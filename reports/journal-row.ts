@@ -7,6 +7,8 @@ export interface Completed {
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
   readonly token_ids?: readonly number[];
+  /** Entries of routing data that the answer came from and that were checked, how many were broken, and the first of these. */
+  readonly routing?: { readonly checked: number; readonly broken: number; readonly first: string | null };
   /** From sending to the last token, in milliseconds. */
   readonly ms: number;
 }
@@ -61,6 +63,9 @@ function completedProblem(outcome: Readonly<Record<string, unknown>>): string | 
   for (const key of ["prompt_tokens", "completion_tokens"])
     if (!isCount(outcome[key])) return `outcome.${key} must be a count`;
   if (typeof outcome["ms"] !== "number" || outcome["ms"] < 0) return "outcome.ms must be a number, 0 or more";
+  const routing = outcome["routing"];
+  if (routing !== undefined && !(isObject(routing) && isCount(routing["checked"]) && isCount(routing["broken"])))
+    return "outcome.routing must have the counts checked and broken";
   const ids = outcome["token_ids"];
   return ids === undefined || (Array.isArray(ids) && ids.every(isCount))
     ? undefined

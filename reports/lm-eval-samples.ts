@@ -48,8 +48,8 @@ export function sampleRow(source: SampleSource, filter: string): { readonly [key
 /** What was written. */
 export interface SamplesWritten {
   readonly rows: number;
-  /** lm-eval's `task_hashes` entry: SHA-256 over the doc, prompt and target hashes of all rows, in file order. */
-  readonly taskHash: string;
+  /** lm-eval's `task_hashes` entry: SHA-256 over the doc, prompt and target hashes of all rows, in file order; null without rows. */
+  readonly taskHash: string | null;
 }
 
 /**
@@ -77,5 +77,5 @@ export async function writeSamples(
     }
   }
   await writeFileAtomic(path, lines());
-  return { rows, taskHash: hash.digest("hex") };
+  return { rows, taskHash: rows === 0 ? null : hash.digest("hex") };
 }

@@ -195,6 +195,9 @@ function provenance(comparison: Comparison): string[] {
     `- Again: ${codeSpan(command, 1000)}`,
     `- Task: ${prose(task.name)} version ${task.version}; ${prose(task.provenance)}`,
     `- Engine: ${pairs(engine)}`,
+    ...comparison.variants
+      .filter(({ engine: own }) => Object.keys(own).length > 0)
+      .map(({ name, engine: own }) => `- ${prose(name)}: ${pairs(own)}`),
     `- Settings: ${pairs(ownSettings)}`,
     `- Machine: ${pairs(environment)}`,
     `- fusecheck ${prose(fusecheck)}, ${prose(created)}`,

@@ -176,9 +176,21 @@ export class RunFolder {
       ...record,
       variants: {
         ...record.variants,
-        [variant]: { seconds: before.seconds + seconds, sessions: before.sessions + 1 },
+        [variant]: {
+          ...record.variants[variant],
+          seconds: before.seconds + seconds,
+          sessions: before.sessions + 1,
+        },
       },
     }));
+  }
+
+  /** Records what a variant was found to be. */
+  async recordEngine(variant: string, engine: JsonObject): Promise<void> {
+    await this.#save((record) => {
+      const before = record.variants[variant] ?? { seconds: 0, sessions: 0 };
+      return { ...record, variants: { ...record.variants, [variant]: { ...before, engine } } };
+    });
   }
 
   async setStatus(status: RunStatus): Promise<void> {

@@ -16,6 +16,8 @@ export interface VariantRecord {
   readonly seconds: number;
   /** How many times the run was started and worked on this variant. */
   readonly sessions: number;
+  /** What the variant was found to be when it was last opened. */
+  readonly engine?: JsonObject;
 }
 
 /** The content of `run.json`: what was asked, what that was resolved to, and on what it ran. */

@@ -6,6 +6,8 @@ import type { CaptureShape } from "./capture-store.ts";
 
 /** What was routed for some tokens; every array is layer-major. */
 export interface CapturedTokens {
+  /** [tokens] that were run */
+  readonly inputIds: Int32Array;
   /** [layers * tokens * K] */
   readonly ids: Int32Array;
   readonly weights?: Float32Array;
@@ -15,7 +17,6 @@ export interface CapturedTokens {
 
 export interface CaptureFile {
   readonly shape: CaptureShape;
-  readonly tokens: number;
   /** What was routed for the tokens `from` up to, not including, `to`. */
   read(from: number, to: number): CapturedTokens;
   close(): void;
@@ -26,10 +27,8 @@ export function openCaptureFile(path: string): CaptureFile {
   const file = openSafetensors(path);
   try {
     const shape = shapeOf(file);
-    const [tokens = 0] = file.info("input_ids").shape;
     return {
       shape,
-      tokens,
       read: (from, to) => readTokens(file, shape, from, to),
       close: () => file.close(),
     };
@@ -72,6 +71,7 @@ function readTokens(file: SafetensorsFile, shape: CaptureShape, from: number, to
     ids.set(file.readInt32(`layers.${layer}.topk_ids`, range), index * (to - from) * nExpertsAct);
   }
   return {
+    inputIds: file.readInt32("input_ids", { begin: from, end: to }),
     ids,
     ...(shape.weights ? { weights: floats("topk_weights", nExpertsAct) } : {}),
     ...(shape.margins ? { margins: floats("router_margin", 1) } : {}),

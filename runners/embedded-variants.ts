@@ -1,7 +1,7 @@
 /** The embedded engine in both variants: routing data by the reference chain, or by the fused one. */
 import { describeEmbedded, openEmbeddedRunner } from "./embedded.ts";
 import type { Runner } from "./runner.ts";
-import type { EngineIdentity, VariantEngines, VariantName } from "./variant-engines.ts";
+import type { EngineIdentity, OpenedVariant, VariantEngines, VariantName } from "./variant-engines.ts";
 
 export interface EmbeddedVariantsOptions {
   /** A checkpoint folder. Default: the model that comes with fusecheck. */
@@ -12,6 +12,8 @@ export interface EmbeddedVariantsOptions {
 }
 
 export class EmbeddedVariants implements VariantEngines {
+  /** Each uses every processor. */
+  readonly parallel = false;
   readonly #options: EmbeddedVariantsOptions;
   readonly #runners = new Map<VariantName, Promise<Runner>>();
 
@@ -28,7 +30,7 @@ export class EmbeddedVariants implements VariantEngines {
   }
 
   /** @throws UserError when the checkpoint is missing, damaged or of another kind */
-  open(variant: VariantName): Promise<Runner> {
+  async open(variant: VariantName): Promise<OpenedVariant> {
     const { concurrency, chat, modelDir } = this.#options;
     const opening =
       this.#runners.get(variant) ??
@@ -39,7 +41,12 @@ export class EmbeddedVariants implements VariantEngines {
         ...(modelDir === undefined ? {} : { modelDir }),
       });
     this.#runners.set(variant, opening);
-    return opening;
+    return { runner: await opening, facts: {} };
+  }
+
+  /** Both are one checkpoint on one engine. */
+  differences(): readonly string[] {
+    return [];
   }
 
   async release(variant: VariantName): Promise<void> {

@@ -17,6 +17,7 @@ const count = z.int().min(0);
 /** Means nothing to this server, and can do no harm: whatever it says, the answer is the same. */
 const IGNORED = [
   "cache_prompt",
+  "cache_salt",
   "metadata",
   "parallel_tool_calls",
   "priority",

@@ -1,4 +1,5 @@
 /** Keys that stand in a file: it is committed, copied into run folders and shown in reviews. */
+import { UserError } from "../../errors.ts";
 import type { Problem } from "./schema.ts";
 
 const SECRET_SETTING = /^(?:api[-_]?key|key|token|auth[-_]?token|authorization|password|secret)$/i;
@@ -33,6 +34,12 @@ export function literalSecrets(input: unknown, path: readonly string[] = []): re
       ];
     return literalSecrets(value, here);
   });
+}
+
+/** @throws UserError for a key among what came from the command line, where it stands in the process list */
+export function refuseLiteralSecrets(input: unknown): void {
+  const [first] = literalSecrets(input);
+  if (first !== undefined) throw new UserError(`${first.path.join(".")}: ${first.what}`);
 }
 
 const NO_KEYS = "keys come from the environment only: set OPENAI_API_KEY, or name another variable with api_key_env";

@@ -1,5 +1,6 @@
 /** What identifies a server for the run record, read from the server itself. */
 import { member } from "../openai/json-read.ts";
+import { openGetter } from "./http-get.ts";
 import type { Getter } from "./http-get.ts";
 
 /** Where a server says what it is. Only the named fields are kept: the rest may hold its keys. */
@@ -31,6 +32,21 @@ export async function readFacts(
     for (const [name, value] of Object.entries(found)) if (!Object.hasOwn(facts, name)) facts[name] = value;
   }
   return facts;
+}
+
+/** The same of a server that somebody else has started. */
+export async function readServerFacts(
+  origin: string,
+  identify: readonly Identify[],
+  signal: AbortSignal,
+  headers: Readonly<Record<string, string>>,
+): Promise<Facts> {
+  const getter = openGetter();
+  try {
+    return await readFacts(origin, identify, getter, signal, headers);
+  } finally {
+    await getter.close();
+  }
 }
 
 function jsonFields(text: string, fields: readonly string[]): Facts {

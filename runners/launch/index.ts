@@ -1,6 +1,7 @@
 /** Servers that fusecheck starts: launched, watched, ended. */
 export { gpuMemoryReleased, gpuProcesses, stopAndRelease } from "./gpu-memory.ts";
 export type { GpuProcesses, Release, ReleaseOptions } from "./gpu-memory.ts";
+export { readServerFacts } from "./identity.ts";
 export type { Facts, Identify } from "./identity.ts";
 export { LaunchError } from "./launch-error.ts";
 export { launchServer } from "./launch-server.ts";

@@ -99,6 +99,7 @@ export class Requester {
     this.stats.inFlight++;
     const read = (reply: HttpReply): Promise<Completion> => {
       reached();
+      this.#breaker.reached();
       const progress = (): void => {
         this.stats.pieces++;
         reply.progress();

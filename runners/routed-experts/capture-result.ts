@@ -2,7 +2,7 @@
 import type { RoutingCapture } from "../../engine/requests.ts";
 
 /** A server's capture. Most give ids only; their order inside a token is the kernel's, so compare them as sets. */
-export interface RoutedExperts extends Omit<RoutingCapture, "topkWeights"> {
+export interface RoutedExperts extends Omit<RoutingCapture, "topkWeights" | "margins"> {
   /** [L, T, K], where the server gives them. */
   readonly topkWeights?: Float32Array;
 }

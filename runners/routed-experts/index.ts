@@ -25,4 +25,3 @@ export type { NotPaired, PairedCaptures, PairedLogprobs, PairedRouting, SharedTo
 export { readCapture } from "./read-capture.ts";
 export type { ReadCaptureOptions } from "./read-capture.ts";
 export { readMoeLayout } from "./read-moe-layout.ts";
-export { scoredAsCaptured } from "./scored-as-captured.ts";

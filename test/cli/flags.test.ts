@@ -27,8 +27,10 @@ describe("integerFlag", () => {
   it("says only the lower end where there is no other", () => {
     const { coerce: open } = integerFlag("seed", { ...describeIt, min: 0 });
     expect(open(String(Number.MAX_SAFE_INTEGER))).toBe(Number.MAX_SAFE_INTEGER);
-    for (const text of ["-1", "9007199254740993"])
-      expect(() => open(text)).toThrow(/^--seed must be a whole number of at least 0, not/);
+    expect(() => open("-1")).toThrow(/^--seed must be a whole number of at least 0, not/);
+    expect(() => open("9007199254740993")).toThrow(
+      /^--seed must be .* of at least 0 and at most 9007199254740991, not/,
+    );
   });
 
   it("refuses a flag that was given twice, or without a value", () => {

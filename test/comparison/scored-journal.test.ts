@@ -20,6 +20,7 @@ function row(docId: number): ScoredRow {
     shape: { layers: [1], nExpertsAct: 2, nExpertsTot: 8, weights: true, margins: true },
     logprobs: [-0.5, null],
     invariants: { checked: 1, broken: 0, violations: [] },
+    problem: null,
   };
 }
 

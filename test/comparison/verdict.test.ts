@@ -32,6 +32,7 @@ function failing(failed: number): VariantSummary[] {
   return held.variants.map((variant) => ({
     ...variant,
     counts: { ...variant.counts, scored: variant.counts.scored - failed, failed },
+    failures: [{ doc_id: 7, reason: "the prompt is too long" }],
   }));
 }
 
@@ -66,7 +67,7 @@ describe("judge", () => {
     expect(judge(held.variants, paired(100, 0, 20, 0), soundParity).held).toBe(true);
     const broken = {
       ...soundParity,
-      invariants: { checked: 9, broken: 2, firstBroken: "fused, doc 0, layer 1: hist" },
+      invariants: { checked: 9, inAnswers: 0, broken: 2, firstBroken: "fused, doc 0, layer 1: hist" },
     };
     const { held: holds, reasons } = judge(held.variants, paired(100, 0, 20, 0), broken);
     expect(holds).toBe(false);
@@ -99,6 +100,23 @@ describe("judge", () => {
     expect(reasons).toContainEqual(expect.stringContaining("but for 10 near-ties of 562,445 choices"));
   });
 
+  it("says only what was seen", () => {
+    const idsOnly: JudgedParity = {
+      ...parityWith((routing) => ({
+        ...routing,
+        marginsKnown: false,
+        layers: routing.layers.map((layer) => ({ ...layer, weights: { ...layer.weights, count: 0 } })),
+      })),
+      invariants: { checked: 0, inAnswers: 0, broken: 0, firstBroken: null },
+    };
+    const reason = (parity: JudgedParity): string | undefined =>
+      judge(held.variants, held.paired, parity).reasons.at(-1);
+    expect(reason(idsOnly)).toBe("every token to the same experts");
+    expect(reason(soundParity)).toBe("routing data sound; every token to the same experts with the same weights");
+    const some = { ...idsOnly, routing: { ...idsOnly.routing, tokens: 10_000, tokensAffected: 3 } };
+    expect(reason(some)).toBe("3 of 10,000 tokens to other experts, no more than rounding explains");
+  });
+
   it("allows as many tokens with other experts as rounding explains where no margins are known, and no more", () => {
     const affected = (tokensAffected: number): boolean =>
       judge(
@@ -128,7 +146,7 @@ describe("judge", () => {
   it("is incomplete where docs failed, and speaks of the others", () => {
     const verdict = judge(failing(3), held.paired, held.parity);
     expect(verdict).toMatchObject({ held: true, complete: false });
-    expect(verdict.reasons).toContain("baseline: 3 of 200 docs have no answer; the same command asks them again");
+    expect(verdict.reasons).toContain("baseline: 3 of 200 docs have no answer (doc 7: the prompt is too long)");
   });
 
   it("does not hold where nothing was compared", () => {

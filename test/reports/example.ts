@@ -41,6 +41,7 @@ function variant({ strict, flexible }: Scores, name: "baseline" | "fused", secon
     promptTokens: 98_412,
     generatedTokens: 14_077,
     seconds,
+    engine: {},
     failures: [],
   };
 }
@@ -112,7 +113,7 @@ export const broken: Comparison = {
       firstDivergence: { doc_id: 17, position: 402, layer: 4 },
       firstUnexplained: { doc_id: 17, position: 440, layer: 4 },
     },
-    invariants: { checked: 8_412, broken: 0, firstBroken: null },
+    invariants: { checked: 2_249_780, inAnswers: 281_540, broken: 0, firstBroken: null },
   },
   logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0.0214, max: 0.000117, notFinite: 0 },
   verdict: {
@@ -155,7 +156,7 @@ export const held: Comparison = {
       firstDivergence: null,
       firstUnexplained: null,
     },
-    invariants: { checked: 8_412, broken: 0, firstBroken: null },
+    invariants: { checked: 2_249_780, inAnswers: 281_540, broken: 0, firstBroken: null },
   },
   logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0, max: 0, notFinite: 0 },
   verdict: {

@@ -2,15 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import { openSafetensors } from "../../../engine/safetensors.ts";
-import { compareRouting } from "../../../metrics/routing-parity.ts";
-import { openEmbeddedRunner } from "../../../runners/embedded.ts";
-import {
-  checkCapture,
-  pairCaptures,
-  readCapture,
-  readMoeLayout,
-  scoredAsCaptured,
-} from "../../../runners/routed-experts/index.ts";
+import { checkCapture, readCapture, readMoeLayout } from "../../../runners/routed-experts/index.ts";
 import { altered, int32Text, nested, npyText, packed } from "./encode.ts";
 import type { Ids } from "./encode.ts";
 
@@ -80,35 +72,4 @@ it("each layer of a real prompt is missed", () => {
     check(altered(ids, (id, _, layer, slot) => (layer === broken ? slot : id))),
   ]);
   expect(faults).toEqual(MOE.map(() => ["zero-layer", "constant"]));
-});
-
-it("an engine that scores is compared as one that captures", async () => {
-  const runner = await openEmbeddedRunner({ routing: "fused", concurrency: 1 });
-  onTestFinished(() => runner.close());
-  const prompt = {
-    kind: "completion",
-    text: "Question: Tom has 3 apples and buys 4 more. How many?\nAnswer:",
-  } as const;
-  const signal = new AbortController().signal;
-  const answer = await runner.complete(prompt, { maxTokens: 12, stop: [], temperature: 0, seed: "0" }, signal);
-  const completion = answer.tokenIds ?? [];
-  const scored = await runner.score?.(prompt, completion, signal);
-  if (scored === undefined) throw new Error("the embedded engine scores");
-  const captured = scoredAsCaptured(scored, completion);
-  const length = answer.promptTokens + completion.length;
-  expect(captured.tokens).toMatchObject({ prompt: { length: answer.promptTokens }, completion });
-  // As a server would send it, back through all checks.
-  const { topkIds, nTokens, layers, nExpertsAct: k } = scored.routing;
-  const values = Array.from({ length: nTokens }, (_, row) =>
-    layers.flatMap((__, layer) => [...topkIds.subarray((layer * nTokens + row) * k, (layer * nTokens + row + 1) * k)]),
-  );
-  const routing = checkCapture(
-    { rows: nTokens, layers: layers.length, k, ids: Int32Array.from(values.flat()) },
-    { promptTokens: answer.promptTokens, completionTokens: completion.length },
-    LAYOUT,
-  );
-  const paired = pairCaptures(captured, { ...captured, routing });
-  expect(paired).toMatchObject({ tokens: { kind: "identical", ids: { length } }, routing: { nTokens: length - 1 } });
-  if (paired.routing.kind !== "paired") throw new Error(paired.routing.reason);
-  expect(compareRouting({ docId: 0, ...paired.routing })).toMatchObject({ tokens: length - 1, tokensAffected: 0 });
 });
