@@ -72,7 +72,8 @@ describe("routing of a completion", () => {
       const tokens = [...(requests[i] as CompletionRequest).prompt, ...tokenIds];
       const score = await engine.score({ tokens });
       expect(cachedPromptTokens).toBe(0);
-      expect({ ...routing, topkWeights: 0 }).toEqual({ ...score.routing, topkWeights: 0 });
+      const floats = { topkWeights: 0, margins: 0 };
+      expect({ ...routing, ...floats }).toEqual({ ...score.routing, ...floats });
       const weights = [...(routing?.topkWeights ?? [])];
       expect(Math.max(...weights.map((w, at) => Math.abs(w - (score.routing.topkWeights[at] as number))))).toBeLessThan(
         1e-4,
