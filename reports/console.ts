@@ -1,6 +1,14 @@
 /** A run's findings as plain text for the terminal. */
 import type { Comparison, VariantSummary } from "./comparison.ts";
-import { differenceText, flippedIds, logprobSentence, rates, routingSentences, verdictWord } from "./findings.ts";
+import {
+  cutWarnings,
+  differenceText,
+  flippedIds,
+  logprobSentence,
+  rates,
+  routingSentences,
+  verdictWord,
+} from "./findings.ts";
 import { count, counted, duration } from "./number-text.ts";
 import { visible } from "./safe-text.ts";
 import { makeTable } from "./table.ts";
@@ -12,7 +20,8 @@ export function renderConsole(comparison: Comparison): string {
   const { variants, verdict } = comparison;
   const blocks = variants.map(({ name, table }) => `${visible(name)}\n${makeTable(table).trimEnd()}`);
   if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison));
-  blocks.push(variants.map(variantLine).join("\n"));
+  const warnings = cutWarnings(variants).map((warning) => `Warning: ${visible(warning)}`);
+  blocks.push([...variants.map(variantLine), ...warnings].join("\n"));
   const reasons = verdict.reasons.map((reason) => `  ${visible(reason, 400)}`);
   blocks.push([verdictWord(comparison), ...reasons].join("\n"));
   return `${blocks.join("\n\n")}\n`;

@@ -130,6 +130,20 @@ export function logprobSentence(logprobs: JudgedLogprobs): string {
   return `Log-probabilities of the same tokens: ${differenceSum(logprobs, "token")} of ${counted(logprobs.docs, "doc")}.`;
 }
 
+/** Cut completions are a fault of the setting where there are more than a few of them. */
+const MANY_CUT = 0.05;
+
+/** Said where so many completions were cut that the answers tell of the limit, not of the engine. */
+export function cutWarnings(variants: readonly VariantSummary[]): string[] {
+  return variants.flatMap(({ name, counts, truncated }) => {
+    const completed = counts.scored + counts.unanswered;
+    if (completed === 0 || truncated <= MANY_CUT * completed) return [];
+    return [
+      `${name}: ${count(truncated)} of ${counted(completed, "completion")} ${truncated === 1 ? "was" : "were"} cut at max_tokens; raise --max-tokens if answers end later.`,
+    ];
+  });
+}
+
 /** Prompt and generated tokens per second, both over the variant's wall clock. */
 export function rates(variant: VariantSummary): { readonly prompt: string; readonly generated: string } {
   const { counts, promptTokens, generatedTokens, seconds } = variant;

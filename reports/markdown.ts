@@ -1,7 +1,15 @@
 /** A run's findings as Markdown: `report.md`, made to be pasted into a pull request. */
 import type { LayerParity } from "../metrics/routing-parity.ts";
 import type { Comparison, FlippedDoc, MarkedAnswer } from "./comparison.ts";
-import { differenceText, flippedIds, logprobSentence, rates, routingSentences, verdictWord } from "./findings.ts";
+import {
+  cutWarnings,
+  differenceText,
+  flippedIds,
+  logprobSentence,
+  rates,
+  routingSentences,
+  verdictWord,
+} from "./findings.ts";
 import type { JsonObject } from "./json.ts";
 import { count, counted, duration, size } from "./number-text.ts";
 import { codeCell, codeSpan, prose } from "./safe-text.ts";
@@ -183,6 +191,7 @@ function work({ variants }: Comparison): string[] {
       rows,
     ),
     ...failures,
+    ...cutWarnings(variants).map((warning) => `Warning: ${prose(warning)}`),
     `Unanswered docs count as wrong. Time is the wall clock of one run${variants.length > 1 ? " each" : ""}, rates are over it: an observation, not a benchmark.`,
   ];
 }

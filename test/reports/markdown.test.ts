@@ -106,6 +106,18 @@ test("the comparison's file reads back as it was; NaN cannot get into it", () =>
   expect(() => jsonFileText(bad)).toThrow("seconds is NaN");
 });
 
+describe("completions cut at max_tokens", () => {
+  const cut = (truncated: number): Comparison => ({
+    ...example,
+    variants: example.variants.map((variant) => ({ ...variant, truncated })),
+  });
+
+  test.each([renderReport, renderConsole])("are warned of when there are many (%o)", (render) => {
+    expect(render(cut(11))).toContain("baseline: 11 of 200 completions were cut at max_tokens; raise --max-tokens");
+    expect(render(cut(10))).not.toContain("Warning");
+  });
+});
+
 describe("renderConsole", () => {
   test("a comparison, whole", async () => {
     await expect(renderConsole(example)).toMatchFileSnapshot("__snapshots__/broken.txt");
