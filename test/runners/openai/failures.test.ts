@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { EngineError } from "../../../errors.ts";
 import { RequestFailedError } from "../../../runners/openai/index.ts";
-import type { FailureKind } from "../../../runners/openai/index.ts";
+import type { FailureKind, OpenAiRunnerOptions } from "../../../runners/openai/index.ts";
 import { ask, completion, openOn, openTestRunner, startTestServer } from "./ask.ts";
 import { TRANSIENT_FAULTS } from "./faults.ts";
 import type { Fault } from "./faults.ts";
@@ -41,6 +41,11 @@ const KINDS: Readonly<Record<(typeof TRANSIENT_FAULTS)[number], FailureKind>> = 
   "given up": "server-error",
 };
 
+/** Clocks that only the faults that are about time run against: a busy machine is slow. */
+const PATIENT = { firstByteMs: 30_000, idleMs: 30_000, totalMs: 60_000 };
+const clocks = (fault: Fault): Partial<OpenAiRunnerOptions> =>
+  ["hang", "hang half-way", "drip"].includes(fault) ? {} : { timeouts: PATIENT };
+
 async function failure(promise: Promise<unknown>): Promise<RequestFailedError> {
   const error = await promise.then(
     () => "an answer",
@@ -52,7 +57,10 @@ async function failure(promise: Promise<unknown>): Promise<RequestFailedError> {
 
 describe.each(TRANSIENT_FAULTS)("%s", (fault) => {
   it("once: the next attempt answers", async () => {
-    const { runner, server } = await openOn({ fault: (n) => (n === 0 ? fault : undefined) }, { limits: LIMITS });
+    const { runner, server } = await openOn(
+      { fault: (n) => (n === 0 ? fault : undefined) },
+      { limits: LIMITS, ...clocks(fault) },
+    );
     expect(await ask(runner)).toMatchObject({ text: "Answer to 1 + 1" });
     expect(server.requests).toHaveLength(2);
     expect(server.requests[1]?.body).toEqual(server.requests[0]?.body);
@@ -63,7 +71,7 @@ describe.each(TRANSIENT_FAULTS)("%s", (fault) => {
     let broken = true;
     const { runner, server } = await openOn(
       { fault: () => (broken ? fault : undefined) },
-      { limits: LIMITS, retries: { attempts: 2, baseMs: 1, capMs: 2 } },
+      { limits: LIMITS, retries: { attempts: 2, baseMs: 1, capMs: 2 }, ...clocks(fault) },
     );
     const error = await failure(ask(runner));
     expect(error).toBeInstanceOf(EngineError);
