@@ -93,6 +93,21 @@ export { exactMatch } from "./metrics/exact-match.ts";
 export { pairedDifference } from "./metrics/paired.ts";
 export { compareRouting, mergeRouting } from "./metrics/routing-parity.ts";
 
+export { EmbeddedVariants } from "./runners/embedded-variants.ts";
+export type { EmbeddedVariantsOptions } from "./runners/embedded-variants.ts";
+export { ServerVariants } from "./runners/server-variants.ts";
+export type { ServerVariantsOptions } from "./runners/server-variants.ts";
+export { loadConfig, parseConfig, resolveBaseline, resolveVariants } from "./runners/config/index.ts";
+export type { ResolvedVariants, UserConfig, VariantSpec } from "./runners/config/index.ts";
+export { openOpenAiRunner, RequestFailedError } from "./runners/openai/index.ts";
+export type { OpenAiRunner, OpenAiRunnerOptions } from "./runners/openai/index.ts";
+export { EngineLostError } from "./runners/runner.ts";
+export type { Answer, AskOptions, Runner, RunnerPrompt, ScoredSequence } from "./runners/runner.ts";
+export type { EngineIdentity, VariantEngines, VariantFacts, VariantName } from "./runners/variant-engines.ts";
+
+export { startServer } from "./server/index.ts";
+export type { Server, ServerOptions } from "./server/index.ts";
+
 export { evaluate, InterruptedError } from "./comparison/evaluate.ts";
 export type { EvaluateOptions, Evaluation } from "./comparison/evaluate.ts";
 export type { EvaluateSettings } from "./comparison/settings.ts";
