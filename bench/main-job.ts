@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Comparison } from "../reports/comparison.ts";
 import { markdownTable } from "./markdown-table.ts";
 import { whole } from "./statistics.ts";
-import type { Comparison } from "../reports/comparison.ts";
 
 /** What it may take on two processors. */
 const LIMIT_SECONDS = 120;

@@ -5,8 +5,21 @@
 import { createRoutingData, fusedRoutingFromTopk } from "../engine/routing/fused.ts";
 import { routingFromTopk } from "../engine/routing/reference-chain.ts";
 import type { RoutingData, RoutingInput } from "../engine/routing/routing-data.ts";
+import { markdownTable } from "./markdown-table.ts";
 
 const TOKENS = [1, 64, 512, 4096, 65536];
+const COLUMNS = [
+  "N",
+  "K",
+  "E",
+  "NK",
+  "reference, ns",
+  "fused, ns",
+  "fused into given buffers, ns",
+  "copy, ns",
+  "reference / fused",
+  "fused into buffers / copy",
+];
 const SHAPES = [
   { nExpertsAct: 6, nExpertsTot: 256 },
   { nExpertsAct: 8, nExpertsTot: 384 },
@@ -19,7 +32,7 @@ const BATCH_MS = 20;
 
 /** A Markdown table of nanoseconds per entry (one token's one expert); lower is better. Takes about 20 seconds. */
 export function benchRouting(): Promise<string> {
-  const rows: string[] = [];
+  const rows: string[][] = [];
   const growth: string[] = [];
   for (const shape of SHAPES) {
     const fusedPerEntry = new Map<number, number>();
@@ -27,15 +40,13 @@ export function benchRouting(): Promise<string> {
       const input = randomInput(nTokens, shape.nExpertsAct, shape.nExpertsTot);
       const times = timePerEntry(input);
       fusedPerEntry.set(nTokens, times.fused);
-      rows.push(formatRow(input, times));
+      rows.push(rowOf(input, times));
     }
     const [at512 = NaN, at65536 = NaN] = [fusedPerEntry.get(512), fusedPerEntry.get(65536)];
     growth.push(`${(at65536 / at512).toFixed(2)} (K = ${shape.nExpertsAct}, E = ${shape.nExpertsTot})`);
   }
   const table = [
-    "| N | K | E | NK | reference, ns | fused, ns | fused into given buffers, ns | copy, ns | reference / fused | fused into buffers / copy |",
-    "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ...rows,
+    markdownTable(COLUMNS, rows),
     "",
     `Nanoseconds per entry, fastest of ${BATCHES} batches. "copy" copies the bytes that go in and out (ids and weights; three arrays ` +
       "of NK and the histogram) and is the limit.",
@@ -122,13 +133,10 @@ function randomInput(nTokens: number, nExpertsAct: number, nExpertsTot: number):
   return { topkIds, topkWeights, nTokens, nExpertsAct, nExpertsTot };
 }
 
-function formatRow({ nTokens, nExpertsAct, nExpertsTot }: RoutingInput, times: Times): string {
+function rowOf({ nTokens, nExpertsAct, nExpertsTot }: RoutingInput, times: Times): string[] {
   const { reference, fused, fusedInto, copy } = times;
-  const cells = [
-    nTokens,
-    nExpertsAct,
-    nExpertsTot,
-    nTokens * nExpertsAct,
+  return [
+    ...[nTokens, nExpertsAct, nExpertsTot, nTokens * nExpertsAct].map(String),
     digits(reference),
     digits(fused),
     digits(fusedInto),
@@ -136,7 +144,6 @@ function formatRow({ nTokens, nExpertsAct, nExpertsTot }: RoutingInput, times: T
     digits(reference / fused),
     digits(fusedInto / copy),
   ];
-  return `| ${cells.join(" | ")} |`;
 }
 
 function digits(value: number): string {

@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
+import { UserError } from "../errors.ts";
+import { didYouMean } from "../nearest.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { describeEnvironment } from "../reports/environment.ts";
 import type { Benchmark } from "./benchmark.ts";
@@ -23,28 +25,39 @@ const DOCUMENT = fileURLToPath(new URL("../docs/benchmarks.md", import.meta.url)
 const flags = await yargs(hideBin(process.argv))
   .scriptName("npm run bench --")
   .usage("$0 [NAME ...]")
-  .option("data", { type: "string", describe: "a folder with GSM8K's two files, for `tasks`" })
+  .option("data", { type: "string", requiresArg: true, describe: "a folder with GSM8K's two files, for `tasks`" })
   .option("python", {
     type: "string",
+    requiresArg: true,
     describe: "a Python with torch and transformers, for `engine` [$FUSECHECK_PYTHON]",
   })
   .option("write", { type: "boolean", default: false, describe: "also put the results into docs/benchmarks.md" })
   .epilogue(`Benchmarks: ${Object.keys(BENCHMARKS).join(", ")}. Let the machine do nothing else meanwhile.`)
+  .version(false)
   .strictOptions()
   .parseAsync();
 
-const names = flags._.length === 0 ? Object.keys(BENCHMARKS) : flags._.map(String);
-const unknown = names.find((name) => !Object.hasOwn(BENCHMARKS, name));
-if (unknown !== undefined) {
-  process.stderr.write(`unknown benchmark "${unknown}"; there are: ${Object.keys(BENCHMARKS).join(", ")}\n`);
-  process.exit(2);
+try {
+  const names = flags._.length === 0 ? Object.keys(BENCHMARKS) : flags._.map(String);
+  // All are looked up before the first one takes its minutes.
+  const chosen = names.map((name) => [name, getBenchmark(name)] as const);
+  const options = { data: flags.data, python: flags.python ?? process.env["FUSECHECK_PYTHON"] };
+  for (const [name, { title, run }] of chosen) {
+    const result = `${await run(options)}\n\n${await provenance(name)}\n`;
+    process.stdout.write(`## ${title}\n\n${result}\n`);
+    if (flags.write) writeFileSync(DOCUMENT, replaceSection(readFileSync(DOCUMENT, "utf8"), name, result));
+  }
+} catch (error) {
+  if (!(error instanceof UserError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
 }
-const options = { data: flags.data, python: flags.python ?? process.env["FUSECHECK_PYTHON"] };
-for (const name of names) {
-  const { title, run } = BENCHMARKS[name] as Benchmark;
-  const result = `${await run(options)}\n\n${await provenance(name)}\n`;
-  process.stdout.write(`## ${title}\n\n${result}\n`);
-  if (flags.write) writeFileSync(DOCUMENT, replaceSection(readFileSync(DOCUMENT, "utf8"), name, result));
+
+function getBenchmark(name: string): Benchmark {
+  const found = Object.hasOwn(BENCHMARKS, name) ? BENCHMARKS[name] : undefined;
+  if (found !== undefined) return found;
+  const names = Object.keys(BENCHMARKS);
+  throw new UserError(`no benchmark "${name}"${didYouMean(name, names)}; there are: ${names.join(", ")}`);
 }
 
 /** Machine, date and command: a number without them says nothing. */

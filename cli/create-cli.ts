@@ -1,8 +1,8 @@
 /** The program: a table of commands, strict flags, and one place where an error becomes one line and an exit code. */
 import yargs from "yargs";
-import packageJson from "../package.json" with { type: "json" };
 import { EngineError, UserError } from "../errors.ts";
 import { didYouMean, nearest } from "../nearest.ts";
+import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
 import { evalCommand } from "./eval.ts";
 import { EXIT } from "./exit-code.ts";
@@ -83,7 +83,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     .updateStrings({ string: "value", boolean: "switch" })
     .strict()
     .demandCommand(1, 1, "name a command; see fusecheck --help", "one command at a time; see fusecheck --help")
-    .version(packageJson.version)
+    .version(VERSION)
     .help()
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .exitProcess(false)

@@ -31,12 +31,13 @@ interface Common {
   readonly defaultDescription?: string;
 }
 
-export type TextFlag = Options & { type: "string"; coerce: (v: unknown) => string | undefined };
-export type ListFlag = Options & { type: "string"; coerce: (v: unknown) => readonly string[] | undefined };
+type ValueFlag<T> = Options & { type: "string"; coerce: (v: unknown) => T | undefined };
+export type TextFlag = ValueFlag<string>;
+export type ListFlag = ValueFlag<readonly string[]>;
 
 /** A flag whose value is any non-empty text. */
 export function textFlag(flag: string, common: Common): TextFlag {
-  return { ...common, type: "string", requiresArg: true, coerce: (value) => single(flag, value) };
+  return valueFlag(flag, common, (text) => text);
 }
 
 /**
@@ -47,43 +48,40 @@ export function textFlag(flag: string, common: Common): TextFlag {
 export function integerFlag(
   flag: string,
   { min, max = Number.MAX_SAFE_INTEGER, ...common }: Common & { readonly min: number; readonly max?: number },
-): Options & { type: "string"; coerce: (v: unknown) => number | undefined } {
+): ValueFlag<number> {
   const expected =
     max === Number.MAX_SAFE_INTEGER ? `a whole number of at least ${min}` : `a whole number from ${min} to ${max}`;
-  return {
-    ...common,
-    type: "string",
-    requiresArg: true,
-    coerce: (value) => {
-      const text = single(flag, value);
-      if (text === undefined) return undefined;
-      const number = Number(text);
-      if (!/^-?\d+$/.test(text) || number < min || number > max) {
-        const atMost = number > max ? ` and at most ${max}` : "";
-        throw new UserError(`--${flag} must be ${expected}${expected.includes("to") ? "" : atMost}, not "${text}"`);
-      }
-      return number;
-    },
-  };
+  return valueFlag(flag, common, (text) => {
+    const number = Number(text);
+    if (!/^-?\d+$/.test(text) || number < min || number > max) {
+      const atMost = number > max ? ` and at most ${max}` : "";
+      throw new UserError(`--${flag} must be ${expected}${expected.includes("to") ? "" : atMost}, not "${text}"`);
+    }
+    return number;
+  });
 }
 
 /** A flag whose value is a decimal number from `min` to `max`. */
 export function numberFlag(
   flag: string,
   { min, max, ...common }: Common & { readonly min: number; readonly max: number },
-): Options & { type: "string"; coerce: (v: unknown) => number | undefined } {
+): ValueFlag<number> {
+  return valueFlag(flag, common, (text) => {
+    const number = Number(text);
+    if (!/^-?(\d+\.?\d*|\.\d+)$/.test(text) || number < min || number > max)
+      throw new UserError(`--${flag} must be a number from ${min} to ${max}, not "${text}"`);
+    return number;
+  });
+}
+
+function valueFlag<T>(flag: string, common: Common, read: (text: string) => T): ValueFlag<T> {
   return {
     ...common,
     type: "string",
     requiresArg: true,
     coerce: (value) => {
       const text = single(flag, value);
-      if (text === undefined) return undefined;
-      const number = Number(text);
-      if (!/^-?(\d+\.?\d*|\.\d+)$/.test(text) || number < min || number > max) {
-        throw new UserError(`--${flag} must be a number from ${min} to ${max}, not "${text}"`);
-      }
-      return number;
+      return text === undefined ? undefined : read(text);
     },
   };
 }

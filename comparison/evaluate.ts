@@ -1,7 +1,7 @@
 /** A run from beginning to end: asks the variants, marks, compares, writes the run folder. */
 import { setMaxListeners } from "node:events";
 import { EngineError } from "../errors.ts";
-import packageJson from "../package.json" with { type: "json" };
+import { VERSION } from "../version.ts";
 import { throughputNote } from "./not-judged.ts";
 import type { Comparison } from "../reports/comparison.ts";
 import { describeEnvironment } from "../reports/environment.ts";
@@ -88,7 +88,7 @@ async function openFolder(
   const { provenance } = data;
   return openRunFolder({
     path: output,
-    fusecheck: packageJson.version,
+    fusecheck: VERSION,
     asked,
     settings: decisiveSettings(task, provenance.files, settings, engine),
     task: { name: task.name, version: task.version, provenance: JSON.parse(JSON.stringify(provenance)) },
@@ -240,7 +240,7 @@ class Run {
     const marked: MarkedVariant[] = [];
     for (const [variant, journal] of journals) {
       const shared = { task, data, settings: this.#settings, prompts: this.#prompts, folder };
-      marked.push(await markVariant(variant, journal, { ...shared, fusecheck: packageJson.version }));
+      marked.push(await markVariant(variant, journal, { ...shared, fusecheck: VERSION }));
     }
     const [baseline, fused] = marked;
     const { paired, flips } =
@@ -251,7 +251,7 @@ class Run {
     const summaries = marked.map(({ summary }) => summary);
     const comparison: Comparison = {
       schema: 1,
-      fusecheck: packageJson.version,
+      fusecheck: VERSION,
       created: record.created,
       task: { name: task.name, version: task.version, docs: data.total, provenance: describeProvenance(data) },
       engine: record.engine,

@@ -1,9 +1,8 @@
 /** A Hugging Face checkpoint folder: `config.json`, `model.safetensors`, `tokenizer.json`. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { parseModelConfig } from "./config.ts";
 import type { ModelConfig } from "./config.ts";
+import { readModelConfig } from "./read-model-config.ts";
 import { openSafetensors } from "./safetensors.ts";
 
 export interface Checkpoint {
@@ -26,7 +25,7 @@ export interface Checkpoint {
 /** Opens a checkpoint for reading; weights are read one at a time as graphs are built from them. */
 export function openCheckpoint(dir: string): Checkpoint {
   const configPath = join(dir, "config.json");
-  const config = parseModelConfig(readText(configPath), configPath);
+  const config = readModelConfig(configPath);
   const file = openSafetensors(join(dir, "model.safetensors"));
   const used = new Set<string>();
   return {
@@ -63,12 +62,4 @@ function isIdle(name: string, { nLayers, nNextTokenLayers }: ModelConfig): boole
   const [, layer] = /^model\.layers\.(\d+)\./.exec(name) ?? [];
   const isNextToken = layer !== undefined && Number(layer) >= nLayers && Number(layer) < nLayers + nNextTokenLayers;
   return isNextToken || name.endsWith(".rotary_emb.inv_freq");
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new UserError(`cannot read ${path}: ${(cause as Error).message}; give the folder of a checkpoint`, { cause });
-  }
 }

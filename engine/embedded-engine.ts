@@ -5,11 +5,10 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { readFileSync } from "node:fs";
 import { EngineError, UserError } from "../errors.ts";
-import { parseModelConfig } from "./config.ts";
 import type { ModelConfig } from "./config.ts";
 import type { FromLane, LaneOptions, ToLane } from "./lane-messages.ts";
+import { readModelConfig } from "./read-model-config.ts";
 import type { Completion, CompletionProgress, CompletionRequest, Score, ScoreRequest } from "./requests.ts";
 import type { RoutingName } from "./routing/routing.ts";
 import { loadTokenizer } from "./tokenizer.ts";
@@ -64,8 +63,7 @@ export class EmbeddedEngine {
     const { modelDir, routing, concurrency = DEFAULT_CONCURRENCY } = options;
     const lanes = Math.min(options.lanes ?? availableParallelism(), concurrency);
     // Read before any thread starts, so that what is wrong with the folder is said once.
-    const configPath = join(modelDir, "config.json");
-    const config = parseModelConfig(readConfig(configPath), configPath);
+    const config = readModelConfig(join(modelDir, "config.json"));
     const tokenizer = loadTokenizer(modelDir);
     const maxSequences = Math.ceil(concurrency / lanes);
     const opening = Array.from({ length: lanes }, () => openLane({ modelDir, routing, maxSequences }));
@@ -223,14 +221,6 @@ function openLane(options: LaneOptions): Promise<LaneHandle> {
   worker.on("error", (cause) => failAll(new EngineError(`an engine thread failed: ${cause.message}`, { cause })));
   worker.on("exit", () => failAll(new EngineError("an engine thread ended before its work was done")));
   return promise;
-}
-
-function readConfig(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new UserError(`cannot read ${path}: ${(cause as Error).message}; give the folder of a checkpoint`, { cause });
-  }
 }
 
 function withResolvers<T>(): {

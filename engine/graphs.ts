@@ -7,6 +7,7 @@
  * T is the number of tokens (rows) of a forward pass, whatever sequences they belong to.
  */
 import type { Checkpoint } from "./checkpoint.ts";
+import { concat } from "./concat.ts";
 import type { ModelConfig } from "./config.ts";
 import { GraphBuilder } from "./onnx/graph.ts";
 import type { Value } from "./onnx/graph.ts";
@@ -251,14 +252,4 @@ function split(graph: GraphBuilder, x: Value, sizes: readonly number[], axis: nu
 
 function shapeConstant(graph: GraphBuilder, values: readonly number[]): Value {
   return graph.constant([values.length], BigInt64Array.from(values, BigInt));
-}
-
-function concat(parts: readonly Float32Array[]): Float32Array {
-  const out = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    out.set(part, offset);
-    offset += part.length;
-  }
-  return out;
 }

@@ -1,6 +1,7 @@
 /** Forward passes of a Glm4Moe model over key-value caches: a stretch of one sequence, or one token of each of many. */
 import ort from "onnxruntime-node";
 import type { Checkpoint } from "./checkpoint.ts";
+import { concat } from "./concat.ts";
 import type { ModelConfig } from "./config.ts";
 import {
   attentionInputGraph,
@@ -250,8 +251,8 @@ export class Model {
     if (past === 0) return output(await this.#prefill.run(feeds), "context");
     const shape = [1, nKvHeads, past, headDim];
     const heads = Array.from({ length: nKvHeads }, (_, head) => head);
-    feeds["past_k"] = new Tensor("float32", join(heads.map((head) => cache.keys(layer, head, past))), shape);
-    feeds["past_v"] = new Tensor("float32", join(heads.map((head) => cache.values(layer, head, past))), shape);
+    feeds["past_k"] = new Tensor("float32", concat(heads.map((head) => cache.keys(layer, head, past))), shape);
+    feeds["past_v"] = new Tensor("float32", concat(heads.map((head) => cache.values(layer, head, past))), shape);
     return output(await this.#prefillPast.run(feeds), "context");
   }
 
@@ -303,14 +304,4 @@ function positionTensor(positions: readonly number[]): ort.Tensor {
 
 function consecutive(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => first + i);
-}
-
-function join(parts: readonly Float32Array[]): Float32Array {
-  const out = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    out.set(part, offset);
-    offset += part.length;
-  }
-  return out;
 }

@@ -1,6 +1,7 @@
 /** The findings of a run in words, the same on the terminal and in Markdown. */
-import { throughput } from "../metrics/latency.ts";
+import { mergeDifferences, NO_DIFFERENCES } from "../metrics/difference.ts";
 import type { DifferenceSum } from "../metrics/difference.ts";
+import { throughput } from "../metrics/latency.ts";
 import type { Divergence, RoutingParity } from "../metrics/routing-parity.ts";
 import type {
   Comparison,
@@ -57,16 +58,7 @@ export function flippedIds(flips: readonly FlippedDoc[]): number[] {
 
 /** All layers' weight differences together. */
 function allWeights(routing: RoutingParity): DifferenceSum {
-  let total: DifferenceSum = { count: 0, sum: 0, max: 0, notFinite: 0 };
-  for (const { weights } of routing.layers) {
-    total = {
-      count: total.count + weights.count,
-      sum: total.sum + weights.sum,
-      max: Math.max(total.max, weights.max),
-      notFinite: total.notFinite + weights.notFinite,
-    };
-  }
-  return total;
+  return routing.layers.map(({ weights }) => weights).reduce(mergeDifferences, NO_DIFFERENCES);
 }
 
 /** `largest 1.19e-7, mean 3.1e-9 over 1,629,630`; says so when there is nothing to compare. */

@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.ts";
+import { defaultModelDir } from "../engine/default-model-dir.ts";
 import { EmbeddedEngine } from "../engine/embedded-engine.ts";
 import type { RoutingName } from "../engine/routing/routing.ts";
 import type { Runner, RunnerPrompt } from "./runner.ts";
@@ -98,10 +98,4 @@ function whyUnreadable(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === "ENOENT" || code === "ENOTDIR") return "there is no such file";
   return code === "EISDIR" ? "it is a folder" : (error as Error).message;
-}
-
-/** The models stand beside the sources in a checkout, and beside `dist` in the package. */
-function defaultModelDir(): string {
-  const root = import.meta.url.endsWith(".ts") ? "../" : "../../";
-  return fileURLToPath(new URL(`${root}models/abacus-8m`, import.meta.url));
 }

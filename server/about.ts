@@ -1,6 +1,6 @@
 /** What the server says of itself: whether it works, which model it has, which versions it is made of. */
 import type { FastifyInstance } from "fastify";
-import packageJson from "../package.json" with { type: "json" };
+import { VERSION } from "../version.ts";
 import { engineVersions } from "../engine/versions.ts";
 import { ApiError } from "./api-error.ts";
 import type { ServerContext } from "./context.ts";
@@ -15,7 +15,7 @@ export function about(http: FastifyInstance, context: ServerContext): void {
     return { status: "ok" };
   });
   http.get("/version", async () => ({
-    version: packageJson.version,
+    version: VERSION,
     routing: options.routing,
     engine: engineVersions(),
   }));

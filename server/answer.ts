@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { PassThrough } from "node:stream";
 import type { Readable } from "node:stream";
-import packageJson from "../package.json" with { type: "json" };
+import { VERSION } from "../version.ts";
 import type { ApiError } from "./api-error.ts";
 import type { ServerContext } from "./context.ts";
 import { runChoice } from "./generate.ts";
@@ -94,7 +94,7 @@ function envelope(
 ): (written: readonly Written[]) => Readonly<Record<string, unknown>> {
   const id = format.idPrefix + randomUUID();
   const created = Math.floor(Date.now() / 1000);
-  const fingerprint = `fusecheck-${packageJson.version}-${options.routing}`;
+  const fingerprint = `fusecheck-${VERSION}-${options.routing}`;
   return (written) => ({
     id,
     object,

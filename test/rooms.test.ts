@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   tasks: [],
   metrics: [],
 };
-const SHARED = new Set(["errors.ts", "nearest.ts", "package.json"]);
+const SHARED = new Set(["errors.ts", "nearest.ts", "version.ts"]);
 
 function importsOf(path: string): string[] {
   const found = readFileSync(path, "utf8").matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g);

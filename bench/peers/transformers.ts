@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { UserError } from "../../errors.ts";
 
 /** What the script prints. */
 export interface TransformersTimes {
@@ -37,11 +38,18 @@ const MAX_OUTPUT_BYTES = 2 ** 26;
  */
 const KEEP_MEMORY = { MALLOC_MMAP_THRESHOLD_: String(2 ** 32), MALLOC_TRIM_THRESHOLD_: String(2 ** 33) };
 
+/** @throws UserError where this Python cannot be run, or cannot run the script */
 export async function timeTransformers(job: TransformersJob): Promise<TransformersTimes> {
   const args = [SCRIPT, "--checkpoint", job.checkpoint, "--prompts", job.prompts];
   args.push("--new-tokens", String(job.newTokens), "--threads", String(job.threads));
   if (job.best !== undefined) args.push("--experts", job.best.experts, "--prompt-batch", job.best.prompt_batch);
   const env = { ...process.env, ...KEEP_MEMORY };
-  const { stdout } = await promisify(execFile)(job.python, args, { env, maxBuffer: MAX_OUTPUT_BYTES });
-  return JSON.parse(stdout) as TransformersTimes;
+  try {
+    const { stdout } = await promisify(execFile)(job.python, args, { env, maxBuffer: MAX_OUTPUT_BYTES });
+    return JSON.parse(stdout) as TransformersTimes;
+  } catch (cause) {
+    // Python says what went wrong in the last line of its traceback.
+    const { message, stderr = "" } = cause as Error & { readonly stderr?: string };
+    throw new UserError(`--python ${job.python}: ${stderr.trim().split("\n").at(-1) || message}`, { cause });
+  }
 }

@@ -41,6 +41,6 @@ export function zerosLike<W extends WeightArray>(weights: W, length: number): W 
   return new Float64Array(length) as W;
 }
 
-function isCount(value: number): boolean {
+export function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }

@@ -1,5 +1,6 @@
 /** What `selectExperts` may be asked, and what is refused. */
 import { UserError } from "../../errors.ts";
+import { isCount } from "./routing-input.ts";
 import type { ScoringFunction } from "./scores.ts";
 
 export interface SelectOptions {
@@ -51,8 +52,4 @@ export function checkSelectOptions(logits: Float32Array, options: SelectOptions)
   }
   if (!Number.isFinite(options.scale))
     throw new UserError(`The weights' scale must be finite; found ${options.scale}.`);
-}
-
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0;
 }

@@ -1,5 +1,5 @@
 /** What identifies a server for the run record, read from the server itself. */
-import { member } from "../openai/json-read.ts";
+import { member } from "../json-read.ts";
 import { openGetter } from "./http-get.ts";
 import type { Getter } from "./http-get.ts";
 

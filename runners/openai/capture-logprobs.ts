@@ -1,7 +1,7 @@
 /** Log-probabilities of the tokens of a capture. */
+import { isRecord, listMember, member } from "../json-read.ts";
 import type { SequenceLogprobs, SequenceTokens } from "../routed-experts/captured-sequence.ts";
 import { firstChoice, readPiece } from "./completion.ts";
-import { isRecord, listMember, member } from "./json-read.ts";
 
 export function noLogprobs(reason: string): SequenceLogprobs {
   return { kind: "absent", reason };

@@ -3,6 +3,7 @@
  * runner's counts, so that nothing that is timed knows of it.
  */
 import { randomUUID } from "node:crypto";
+import { listMember } from "../json-read.ts";
 import { absent, broken } from "../routed-experts/capture-result.ts";
 import type { CapturedSequence, CaptureRequest, SequenceTokens } from "../routed-experts/captured-sequence.ts";
 import { firstTokens } from "../routed-experts/layer-major.ts";
@@ -14,7 +15,6 @@ import type { CaptureSetup } from "./capture-options.ts";
 import { generatedLogprobs, givenLogprobs, noLogprobs } from "./capture-logprobs.ts";
 import { firstChoice, readPiece, readUsage } from "./completion.ts";
 import type { Usage } from "./completion.ts";
-import { listMember } from "./json-read.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { buildBody } from "./request-body.ts";
 import { RequestFailedError } from "./request-failed-error.ts";

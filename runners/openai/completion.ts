@@ -1,6 +1,6 @@
 /** What a response says, read the same from a body and, piece by piece, from a stream. */
-import { countMember, isRecord, listMember, member, textMember } from "./json-read.ts";
-import type { JsonRecord } from "./json-read.ts";
+import { countMember, isRecord, listMember, member, textMember } from "../json-read.ts";
+import type { JsonRecord } from "../json-read.ts";
 
 export interface Usage {
   readonly promptTokens: number;

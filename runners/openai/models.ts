@@ -1,7 +1,7 @@
 /** Which model to ask for. */
 import { UserError } from "../../errors.ts";
 import { didYouMean } from "../../nearest.ts";
-import { countMember, listMember, textMember } from "./json-read.ts";
+import { countMember, listMember, textMember } from "../json-read.ts";
 
 export interface ServedModel {
   readonly id: string;

@@ -1,5 +1,5 @@
 /** What servers say when something went wrong, in each of the shapes they have for it. */
-import { isRecord, member, textMember } from "./json-read.ts";
+import { isRecord, member, textMember } from "../json-read.ts";
 
 /**
  * The error that a body carries: `{"error": {"message"}}` (OpenAI, vLLM, llama.cpp), `{"error": text}` (TGI, Ollama),

@@ -1,5 +1,7 @@
 /** Which layers of a model have experts, and how many: read from a Hugging Face `config.json`. */
 import { UserError } from "../../errors.ts";
+import { isRecord } from "../json-read.ts";
+import type { JsonRecord } from "../json-read.ts";
 
 export interface MoeLayout {
   /** All layers, dense ones too; without those that only draft (`num_nextn_predict_layers`). */
@@ -15,10 +17,9 @@ export interface MoeLayout {
   readonly nExpertsAct: number;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
 type Fail = (name: string, expected: string) => UserError;
 /** Whether layer i of the model has experts, as one kind of field says it; undefined where the config lacks the field. */
-type Rule = (fields: Fields, nLayers: number, fail: Fail) => ((layer: number) => boolean) | undefined;
+type Rule = (fields: JsonRecord, nLayers: number, fail: Fail) => ((layer: number) => boolean) | undefined;
 
 const E_NAMES = ["n_routed_experts", "num_experts", "num_local_experts", "moe_num_experts"] as const;
 const K_NAMES = [
@@ -125,13 +126,13 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-function languageModel(config: unknown): Fields {
-  const outer = isFields(config) ? config : {};
+function languageModel(config: unknown): JsonRecord {
+  const outer = isRecord(config) ? config : {};
   let fields = outer;
   // Two levels in models that also speak; no more is followed.
   for (let depth = 0; depth < 3; depth++) {
     if (E_NAMES.some((name) => isGiven(fields[name]))) return fields;
-    const nested = NESTED.map((name) => fields[name]).find(isFields);
+    const nested = NESTED.map((name) => fields[name]).find(isRecord);
     if (nested === undefined) break;
     fields = nested;
   }
@@ -139,7 +140,7 @@ function languageModel(config: unknown): Fields {
 }
 
 function perLayer(
-  fields: Fields,
+  fields: JsonRecord,
   name: string,
   nLayers: number,
   fail: Fail,
@@ -152,14 +153,14 @@ function perLayer(
   return (layer) => isMoe(list[layer]);
 }
 
-function layersOf(fields: Fields, name: string, fail: Fail): ReadonlySet<number> | undefined {
+function layersOf(fields: JsonRecord, name: string, fail: Fail): ReadonlySet<number> | undefined {
   const list = given(fields, name);
   if (list === undefined) return undefined;
   if (!Array.isArray(list) || !list.every(isCount)) throw fail(name, "a list of layer numbers");
   return new Set(list);
 }
 
-function countOf(fields: Fields, name: string, fail: Fail, least = 0): number | undefined {
+function countOf(fields: JsonRecord, name: string, fail: Fail, least = 0): number | undefined {
   const value = given(fields, name);
   if (value === undefined) return undefined;
   if (!isCount(value) || value < least) throw fail(name, `a whole number of at least ${least}`);
@@ -173,7 +174,7 @@ function sameForAll(value: unknown): unknown {
   return value.every((each) => each === first) ? first : value;
 }
 
-function given(fields: Fields, name: string): unknown {
+function given(fields: JsonRecord, name: string): unknown {
   const value = Object.hasOwn(fields, name) ? fields[name] : undefined;
   return isGiven(value) ? value : undefined;
 }
@@ -184,8 +185,4 @@ function isGiven(value: unknown): boolean {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -2,7 +2,7 @@
  * SGLang: base64 of raw little-endian int32, [rows, all layers, K], without a header. The field has lived in several
  * places: `meta_info` of `/generate`, and for the OpenAI API `sglext` (or `sgl_ext`) of the response and of the choice.
  */
-import { isRecord, listMember, member } from "../openai/json-read.ts";
+import { isRecord, listMember, member } from "../json-read.ts";
 import { CaptureError, absent } from "./capture-result.ts";
 import { decodeBase64, unreadable } from "./decoded-ids.ts";
 import type { DecodedIds, ServedTokens } from "./decoded-ids.ts";

@@ -4,7 +4,7 @@
  * that the prefix cache answered.
  */
 import { UserError } from "../../errors.ts";
-import { isRecord, listMember, member } from "../openai/json-read.ts";
+import { isRecord, listMember, member } from "../json-read.ts";
 import { CaptureError, absent } from "./capture-result.ts";
 import { decodeBase64, unreadable } from "./decoded-ids.ts";
 import type { DecodedIds, ServedTokens } from "./decoded-ids.ts";

@@ -1,7 +1,7 @@
 /** What the package ships: the built program alone, with its model beside it. */
 import { execFileSync, spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { jsonOf, programPath, run, temporaryFolder } from "./program.ts";
@@ -17,6 +17,13 @@ describe("the built program", () => {
     expect([help.code, help.stderr]).toEqual([0, ""]);
     for (const command of ["eval", "prompts", "score"])
       expect(help.stdout).toMatch(new RegExp(`^  fusecheck ${command} `, "m"));
+  });
+
+  // The compiler copies JSON that is imported, and Node.js takes a second package.json for a package of its own.
+  it("holds no package.json but the package's", () => {
+    const built = readdirSync(join(dirname(programPath()), ".."), { recursive: true, encoding: "utf8" });
+    expect(built).toContain("index.js");
+    expect(built.filter((path) => basename(path) === "package.json")).toEqual([]);
   });
 
   it("prints prompts", async () => {

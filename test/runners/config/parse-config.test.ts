@@ -34,6 +34,8 @@ describe("what is wrong is said with its place", () => {
     ],
     ["engine: vlm\n", 'fusecheck.yaml:1:9: engine: no engine "vlm" (did you mean "vllm"?); there are: atom, vllm, '],
     ["model: m\nengine: vllm\nswitch:  gruped-topk\n", 'fusecheck.yaml:3:10: switch: vLLM has no switch "gruped-topk"'],
+    // Each of them counts.
+    ["engin: vllm\nmodle: m\n", ", header_env (and 1 more)"],
     ["__proto__: {engine: vllm}\n", "fusecheck.yaml:1:1: __proto__: there is no such setting"],
     // A value of another kind.
     ["parallel: yes\n", "fusecheck.yaml:1:11: parallel: expected true or false"],
@@ -41,6 +43,8 @@ describe("what is wrong is said with its place", () => {
     ["launch:\n  env:\n    A: 1\n    B: 1.10\n", `fusecheck.yaml:4:8: launch.env.B: ${WORD}`],
     ["launch:\n  env: {A: true}\n", `fusecheck.yaml:2:12: launch.env.A: ${WORD}`],
     ["launch:\n  args:\n    - --tp\n    - 0.5\n", `fusecheck.yaml:4:7: launch.args.1: ${WORD}`],
+    ["launch:\n  env: [A=1]\n", "fusecheck.yaml:2:8: launch.env: expected names and values of environment variables"],
+    ["launch:\n  - vllm serve\n", "fusecheck.yaml:2:3: launch: expected how to start the server"],
     ["launch: {env: {A-B: 1}}\n", "fusecheck.yaml:1:16: launch.env.A-B: expected the name of an environment variable"],
     ["launch:\n  health: health\n", "fusecheck.yaml:2:11: launch.health: expected a path, such as /health"],
     ["launch:\n  devices: all\n", 'fusecheck.yaml:2:12: launch.devices: expected numbers of GPUs, such as "0,1"'],

@@ -1,4 +1,4 @@
-/** Reads values out of JSON that a server sent, taking nothing for granted. */
+/** Reads values out of JSON that a server sent or a file holds, taking nothing for granted. */
 
 export type JsonRecord = Readonly<Record<string, unknown>>;
 
