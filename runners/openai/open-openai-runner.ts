@@ -68,7 +68,9 @@ export async function openOpenAiRunner(
     throw error;
   }
   const note = notes(resolved);
-  const requester = new Requester({ ...resolved, transports, note });
+  // A connection that this side has closed would be taken for one that broke, and be tried again for half a minute.
+  const closed = new AbortController();
+  const requester = new Requester({ ...resolved, transports, note, closed: closed.signal });
   const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
   const capturer = resolved.captures && createCapturer({ ...resolved, captures: resolved.captures, model: served.id });
   return {
@@ -84,6 +86,7 @@ export async function openOpenAiRunner(
     },
     ...(capturer !== undefined && { capture: capturer.capture }),
     async close() {
+      closed.abort(new Error("the runner is closed"));
       await Promise.all([close(), capturer?.close()]);
     },
     identity: {

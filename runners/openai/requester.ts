@@ -20,6 +20,8 @@ export interface RequesterOptions extends Pick<
   "api" | "stream" | "headers" | "limits" | "retries" | "breaker" | "random"
 > {
   readonly transports: readonly [Transport, ...Transport[]];
+  /** Ends, with its reason, whatever is asked. */
+  readonly closed: AbortSignal;
   /** Said with a request that failed with this status, where there is something to say. */
   readonly note: (status: number, transport: Transport, signal: AbortSignal) => Promise<string | undefined>;
 }
@@ -50,7 +52,7 @@ export class Requester {
    * @throws RequestFailedError, EngineLostError, or the signal's reason
    */
   async ask(body: string, accept: (completion: Completion) => Answer, caller: AbortSignal): Promise<Answer> {
-    const { signal, release } = linkSignals(caller, this.#breaker.signal);
+    const { signal, release } = linkSignals(caller, this.#breaker.signal, this.#options.closed);
     this.stats.requests++;
     try {
       signal.throwIfAborted();
