@@ -4,7 +4,7 @@ import { join } from "node:path";
 import seedrandom from "seedrandom";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Comparison } from "../../reports/comparison.ts";
-import { fileOf, filesOf, jsonOf, rowsOf, run, start, temporaryFolder } from "../e2e/program.ts";
+import { fileOf, filesOf, jsonOf, rowsOf, run, start, temporaryFolder, until } from "../e2e/program.ts";
 import { startReplayServer } from "../runners/openai/replay-server.ts";
 import type { ReplayServer } from "../runners/openai/replay-server.ts";
 import { completeFrom, findings, solutions } from "./replayed.ts";
@@ -56,7 +56,7 @@ it(`killed ${KILLS} times, at random`, async () => {
     let over = false;
     void ended.then(() => (over = true));
     if (killAfter !== undefined) {
-      while (!over && requests() - from < killAfter.requests) await new Promise((resolve) => setTimeout(resolve, 2));
+      await until(() => over || requests() - from >= killAfter.requests);
       await new Promise((resolve) => setTimeout(resolve, killAfter.ms));
       child.kill("SIGKILL");
     }
