@@ -1,6 +1,7 @@
 /** Any server that speaks the OpenAI protocol as a runner. */
 import type { Runner } from "../runner.ts";
 import { toAnswer } from "./answer.ts";
+import { Breaker } from "./breaker.ts";
 import { createCapturer } from "./capture.ts";
 import type { DialectName } from "./dialects.ts";
 import { list } from "./models.ts";
@@ -70,9 +71,11 @@ export async function openOpenAiRunner(
   const note = notes(resolved);
   // A connection that this side has closed would be taken for one that broke, and be tried again for half a minute.
   const closed = new AbortController();
-  const requester = new Requester({ ...resolved, transports, note, closed: closed.signal });
+  const life = { breaker: new Breaker(resolved.breaker), closed: closed.signal };
+  const requester = new Requester({ ...resolved, ...life, transports, note });
   const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
-  const capturer = resolved.captures && createCapturer({ ...resolved, captures: resolved.captures, model: served.id });
+  const capturer =
+    resolved.captures && createCapturer({ ...resolved, ...life, captures: resolved.captures, model: served.id });
   return {
     async complete(prompt, ask, caller) {
       const body = buildBody(prompt, ask, settings);
