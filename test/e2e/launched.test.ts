@@ -119,7 +119,7 @@ describe("a server that dies in mid-run", () => {
     process.kill(server as number, "SIGKILL");
     const killedAt = performance.now();
     const { code, stdout, stderr } = await ended;
-    expect(performance.now() - killedAt).toBeLessThan(10_000);
+    expect(performance.now() - killedAt).toBeLessThan(30_000);
     expect([code, stdout]).toEqual([3, ""]);
     expect(stderr).toMatch(/^fusecheck: the server died \(SIGKILL\); the last lines of its log \(/m);
     expect(stderr).toMatch(new RegExp(`^ {2}ready http://127\\.0\\.0\\.1:\\d+/v1 model=${name}`, "m"));
