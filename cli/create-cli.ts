@@ -29,7 +29,12 @@ function describeMisuse(message: string, args: readonly string[]): string {
   const missing = namesBehind(/^Missing required arguments?: /, message);
   if (missing.length > 0) return `${missing.map((name) => `--${name}`).join(" and ")} must be given; ${help}`;
   const [valueless] = namesBehind(/^Not enough arguments following: /, message);
-  if (valueless !== undefined) return `--${valueless} needs a value; ${help}`;
+  if (valueless !== undefined) {
+    const next = args[args.indexOf(`--${valueless}`) + 1];
+    const dashed =
+      next?.startsWith("-") === true ? ` (one that begins with a dash goes behind "=": --${valueless}="...")` : "";
+    return `--${valueless} needs a value${dashed}; ${help}`;
+  }
   const unknown = namesBehind(/^Unknown arguments?: /, message);
   if (unknown.length === 0) return message.replaceAll("\n", " ");
   const known = Object.keys(command?.flags ?? {});

@@ -9,6 +9,7 @@ import type { Journal } from "../reports/journal.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
 import { openCaptureFile } from "../runners/capture-file.ts";
 import type { CaptureFile } from "../runners/capture-file.ts";
+import { dropped } from "../runners/routed-experts/index.ts";
 import type { VariantName } from "../runners/variant-engines.ts";
 import { CAPTURE_FILE, SCORED_FILE } from "./score-variant.ts";
 import { openScoredJournal } from "./scored-journal.ts";
@@ -117,9 +118,14 @@ function sameTokens(a: Int32Array, b: Int32Array): boolean {
 
 /** A broken capture comes first: it has to be seen to, and it is never parity. */
 function lackingRouting(baseline: readonly ScoredRow[], fused: readonly ScoredRow[]): NotJudged | undefined {
-  const lacking = Object.entries({ baseline, fused }).flatMap(([variant, rows]) =>
-    rows.flatMap(({ doc_id: docId, shape, problem }) => (shape === null ? [{ variant, docId, problem }] : [])),
-  );
+  const lacking = Object.entries({ baseline, fused }).flatMap(([variant, rows]) => {
+    // A server that gave routing for some docs can give it: where it gave none, it lost it.
+    const lost = rows.some(({ shape }) => shape !== null) ? dropped() : undefined;
+    return rows.flatMap(({ doc_id: docId, shape, problem }) => {
+      if (shape !== null) return [];
+      return [{ variant, docId, problem: problem?.kind === "absent" ? (lost ?? problem) : problem }];
+    });
+  });
   const [first] = [...lacking.filter(({ problem }) => problem?.kind === "broken"), ...lacking];
   if (first === undefined) return undefined;
   const { variant, docId, problem } = first;

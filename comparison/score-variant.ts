@@ -104,13 +104,14 @@ export async function scoreVariant(options: ScoreVariantOptions): Promise<Scored
 
 function isFinished({ rows }: ScoredJournal, { variant, folder, sequences }: ScoreVariantOptions): boolean {
   if (rows.length !== sequences.length || sharedStart(rows, sequences) !== rows.length) return false;
+  if (firstBroken(rows) < rows.length) return false;
   return !isWhole(rows) || existsSync(folder.file(CAPTURE_FILE, variant));
 }
 
 /** The store with what the journal says it holds; rows that it does not hold, or that are of other docs, are forgotten. */
 function openStore(path: string, journal: ScoredJournal, sequences: readonly Sequence[]): CaptureStore {
   // A doc that failed in an earlier session and is answered now stands before rows that exist already.
-  const kept = sharedStart(journal.rows, sequences);
+  const kept = Math.min(sharedStart(journal.rows, sequences), firstBroken(journal.rows));
   const shape = shapeOf(journal.rows);
   journal.keep(CaptureStore.holds(path, shape, storedCaptures(journal.rows.slice(0, kept))) ? kept : 0);
   return CaptureStore.open(path, shape, storedCaptures(journal.rows));
@@ -180,6 +181,16 @@ async function scoreRest(
 function sharedStart(rows: readonly ScoredRow[], sequences: readonly Sequence[]): number {
   const differing = rows.findIndex((row, index) => row.doc_id !== sequences[index]?.doc.docId);
   return differing < 0 ? rows.length : differing;
+}
+
+/**
+ * The first row whose capture is broken; the number of rows where none is. The user has the server mended and says the same
+ * command again, and then these are not taken for results.
+ */
+function firstBroken(rows: readonly ScoredRow[]): number {
+  const gives = rows.some(({ shape }) => shape !== null);
+  const broken = rows.findIndex(({ problem }) => problem !== null && (gives || problem.kind === "broken"));
+  return broken < 0 ? rows.length : broken;
 }
 
 function shapeOf(rows: readonly ScoredRow[]): CaptureShape | undefined {

@@ -1,13 +1,17 @@
 /** Did all that was asked for hold? */
+import { poissonTail } from "../metrics/poisson.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
 import { count, counted } from "../reports/number-text.ts";
 import type { JudgedParity, NotJudged, PairedByFilter, VariantSummary, Verdict } from "../reports/comparison.ts";
 
 /**
- * Most tokens whose expert set may differ where the engine gives no margins, so that a near-tie cannot be told from a
- * fault. Two orders of summing flip about one token in 10,000; any fault that the answers could show, over 1 %.
+ * The share of tokens whose expert set may differ where the engine gives no margins, so that a near-tie cannot be told
+ * from a fault. Two orders of summing flip about one token in 10,000; any fault that the answers could show, over 1 %.
  */
 const MAX_TOKENS_AFFECTED = 0.001;
+
+/** As many tokens as that share makes less likely than this are a fault: of a few hundred tokens, one flips by chance. */
+const CHANCE_OF_FAULT = 0.01;
 
 /**
  * Largest difference of a weight of the same expert on the same token: ten times what the two orders of summing were seen
@@ -79,7 +83,7 @@ function parityFaults({ routing, invariants }: JudgedParity): string[] {
 function selectionFaults(routing: RoutingParity): string[] {
   const { tokens, tokensAffected, marginsKnown, firstUnexplained } = routing;
   if (!marginsKnown) {
-    if (tokensAffected <= MAX_TOKENS_AFFECTED * tokens) return [];
+    if (poissonTail(tokensAffected, MAX_TOKENS_AFFECTED * tokens) > CHANCE_OF_FAULT) return [];
     return [`expert sets differ for ${count(tokensAffected)} of ${count(tokens)} tokens, more than rounding explains`];
   }
   if (firstUnexplained === null) return [];

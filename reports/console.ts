@@ -58,7 +58,11 @@ function routingBlock({ parity, logprobs }: Comparison): string {
   if (parity.kind === "judged" && parity.invariants.firstBroken !== null) {
     lines.push(`First broken: ${visible(parity.invariants.firstBroken, 400)}.`);
   }
-  if (logprobs.kind === "judged") lines.push(logprobSentence(logprobs));
+  lines.push(
+    logprobs.kind === "judged"
+      ? logprobSentence(logprobs)
+      : `Log-probabilities were not judged: ${visible(logprobs.reason, 400)}.`,
+  );
   return ["Routing parity", ...lines.map((line) => `  ${line}`)].join("\n");
 }
 

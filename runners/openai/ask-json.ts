@@ -1,12 +1,14 @@
 /** Asks for JSON, outside of what is timed and counted, until it comes. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { backoffMs } from "./backoff.ts";
+import type { Breaker } from "./breaker.ts";
 import { AttemptError, isSlow } from "./failure.ts";
 import type { Failure } from "./failure.ts";
+import { linkSignals } from "./linked-signal.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readJson } from "./read-reply.ts";
 import { RequestFailedError } from "./request-failed-error.ts";
-import type { Transport } from "./transport.ts";
+import type { HttpReply, Transport } from "./transport.ts";
 
 export interface JsonQuestion {
   /** Below the base URL. */
@@ -15,15 +17,37 @@ export interface JsonQuestion {
   readonly body: () => string;
 }
 
+export interface AskJsonOptions extends Pick<ResolvedOptions, "headers" | "retries" | "random"> {
+  /** Told whether the server is in reach. Requests that fail do not count: a server may answer prompts all the same. */
+  readonly breaker: Breaker;
+  /** Ends, with its reason, whatever is asked. */
+  readonly closed: AbortSignal;
+}
+
 /**
  * Tries the replicas in turn.
  *
- * @throws RequestFailedError after the attempts that one request is allowed, or the signal's reason
+ * @throws RequestFailedError after the attempts that one request is allowed, EngineLostError, or the signal's reason
  */
 export async function askJson(
   transports: readonly [Transport, ...Transport[]],
+  question: JsonQuestion,
+  options: AskJsonOptions,
+  caller: AbortSignal,
+): Promise<unknown> {
+  const { signal, release } = linkSignals(caller, options.breaker.signal, options.closed);
+  try {
+    signal.throwIfAborted();
+    return await askUntilAnswered(transports, question, options, signal);
+  } finally {
+    release();
+  }
+}
+
+async function askUntilAnswered(
+  transports: readonly [Transport, ...Transport[]],
   { path, body }: JsonQuestion,
-  { headers, retries, random }: Pick<ResolvedOptions, "headers" | "retries" | "random">,
+  { headers, retries, random, breaker }: AskJsonOptions,
   signal: AbortSignal,
 ): Promise<unknown> {
   const fields = {
@@ -37,13 +61,21 @@ export async function askJson(
     const transport = transports[(attempts - 1) % transports.length] as Transport;
     const request = { method: "POST", path, headers: fields, body: body() } as const;
     let failure: Failure;
+    const start = performance.now();
+    const read = (reply: HttpReply): Promise<unknown> => {
+      breaker.reached();
+      return readJson(reply, headers.redact);
+    };
     try {
-      return await transport.exchange(request, signal, (reply) => readJson(reply, headers.redact));
+      return await transport.exchange(request, signal, read);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof AttemptError)) throw error;
       failure = { ...error.failure, message: `${transport.baseUrl}${path}: ${error.failure.message}` };
     }
+    const now = performance.now();
+    breaker.attemptFailed(failure, now - start, now);
+    signal.throwIfAborted();
     if (isSlow(failure)) slow++;
     if (!failure.retry || attempts >= retries.attempts || slow >= retries.slowAttempts)
       throw new RequestFailedError(failure, attempts);

@@ -11,6 +11,7 @@ import { readCapture } from "../routed-experts/read-capture.ts";
 import type { CaptureResult } from "../routed-experts/capture-result.ts";
 import type { RunnerPrompt } from "../runner.ts";
 import { askJson } from "./ask-json.ts";
+import type { Breaker } from "./breaker.ts";
 import type { CaptureSetup } from "./capture-options.ts";
 import { generatedLogprobs, givenLogprobs, noLogprobs } from "./capture-logprobs.ts";
 import { firstChoice, readPiece, readUsage } from "./completion.ts";
@@ -25,7 +26,10 @@ export interface Capturer {
   close(): Promise<void>;
 }
 
-export interface CapturerOptions extends Omit<ResolvedOptions, "captures"> {
+export interface CapturerOptions extends Omit<ResolvedOptions, "captures" | "breaker"> {
+  readonly breaker: Breaker;
+  /** Ends, with its reason, whatever is asked. */
+  readonly closed: AbortSignal;
   readonly captures: CaptureSetup;
   readonly model: string;
 }

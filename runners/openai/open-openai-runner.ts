@@ -1,6 +1,7 @@
 /** Any server that speaks the OpenAI protocol as a runner. */
 import type { Runner } from "../runner.ts";
 import { toAnswer } from "./answer.ts";
+import { Breaker } from "./breaker.ts";
 import { createCapturer } from "./capture.ts";
 import type { DialectName } from "./dialects.ts";
 import { list } from "./models.ts";
@@ -68,9 +69,13 @@ export async function openOpenAiRunner(
     throw error;
   }
   const note = notes(resolved);
-  const requester = new Requester({ ...resolved, transports, note });
+  // A connection that this side has closed would be taken for one that broke, and be tried again for half a minute.
+  const closed = new AbortController();
+  const life = { breaker: new Breaker(resolved.breaker), closed: closed.signal };
+  const requester = new Requester({ ...resolved, ...life, transports, note });
   const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
-  const capturer = resolved.captures && createCapturer({ ...resolved, captures: resolved.captures, model: served.id });
+  const capturer =
+    resolved.captures && createCapturer({ ...resolved, ...life, captures: resolved.captures, model: served.id });
   return {
     async complete(prompt, ask, caller) {
       const body = buildBody(prompt, ask, settings);
@@ -84,6 +89,7 @@ export async function openOpenAiRunner(
     },
     ...(capturer !== undefined && { capture: capturer.capture }),
     async close() {
+      closed.abort(new Error("the runner is closed"));
       await Promise.all([close(), capturer?.close()]);
     },
     identity: {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../runner.ts";
 import { backoffMs } from "./backoff.ts";
-import { Breaker } from "./breaker.ts";
+import type { Breaker } from "./breaker.ts";
 import type { Completion } from "./completion.ts";
 import { AttemptError, isSlow } from "./failure.ts";
 import type { Failure } from "./failure.ts";
@@ -17,9 +17,12 @@ import type { HttpReply, Transport } from "./transport.ts";
 
 export interface RequesterOptions extends Pick<
   ResolvedOptions,
-  "api" | "stream" | "headers" | "limits" | "retries" | "breaker" | "random"
+  "api" | "stream" | "headers" | "limits" | "retries" | "random"
 > {
   readonly transports: readonly [Transport, ...Transport[]];
+  readonly breaker: Breaker;
+  /** Ends, with its reason, whatever is asked. */
+  readonly closed: AbortSignal;
   /** Said with a request that failed with this status, where there is something to say. */
   readonly note: (status: number, transport: Transport, signal: AbortSignal) => Promise<string | undefined>;
 }
@@ -35,7 +38,7 @@ export class Requester {
   constructor(options: RequesterOptions) {
     this.#options = options;
     this.#replicas = new Replicas(options.transports, () => performance.now());
-    this.#breaker = new Breaker(options.breaker);
+    this.#breaker = options.breaker;
     this.#path = options.api === "chat" ? "/chat/completions" : "/completions";
     this.#headers = {
       "content-type": "application/json",
@@ -50,7 +53,7 @@ export class Requester {
    * @throws RequestFailedError, EngineLostError, or the signal's reason
    */
   async ask(body: string, accept: (completion: Completion) => Answer, caller: AbortSignal): Promise<Answer> {
-    const { signal, release } = linkSignals(caller, this.#breaker.signal);
+    const { signal, release } = linkSignals(caller, this.#breaker.signal, this.#options.closed);
     this.stats.requests++;
     try {
       signal.throwIfAborted();

@@ -85,15 +85,19 @@ export class CaptureError extends Error {
   }
 }
 
+/** What a doc lacks that other docs of the same server had. */
+export function dropped(): BrokenCapture {
+  return broken(
+    "dropped",
+    "the server gave routed experts for other docs but none for this one (preempted or aborted?)",
+  );
+}
+
 /**
  * One server's results, doc by doc. A server that gave captures for some docs has the flag on: where it gave none, it
  * lost them (vLLM 0.21 does, without a word, when it preempts a request), which is a broken capture and not a lacking one.
  */
 export function settleAcrossDocs(results: readonly CaptureResult[]): readonly CaptureResult[] {
   if (!results.some(({ kind }) => kind === "captured")) return results;
-  return results.map((result) =>
-    result.kind === "absent" && result.cause !== "no-tokens"
-      ? broken("dropped", "the server gave routed experts for other docs but none for this one (preempted or aborted?)")
-      : result,
-  );
+  return results.map((result) => (result.kind === "absent" && result.cause !== "no-tokens" ? dropped() : result));
 }

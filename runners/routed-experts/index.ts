@@ -1,5 +1,5 @@
 /** Routing captured from servers: read, checked, and paired so that only what is comparable is compared. */
-export { settleAcrossDocs } from "./capture-result.ts";
+export { dropped, settleAcrossDocs } from "./capture-result.ts";
 export type {
   AbsentCapture,
   AbsentCause,

@@ -118,13 +118,15 @@ describe("judge", () => {
   });
 
   it("allows as many tokens with other experts as rounding explains where no margins are known, and no more", () => {
-    const affected = (tokensAffected: number): boolean =>
+    const affected = (tokens: number, tokensAffected: number): boolean =>
       judge(
         held.variants,
         held.paired,
-        parityWith((routing) => ({ ...routing, marginsKnown: false, tokens: 10_000, tokensAffected })),
+        parityWith((routing) => ({ ...routing, marginsKnown: false, tokens, tokensAffected })),
       ).held;
-    expect([affected(10), affected(11)]).toEqual([true, false]);
+    expect([affected(10_000, 10), affected(10_000, 18), affected(10_000, 19)]).toEqual([true, true, false]);
+    // One of a few is what chance does; a share that the answers could show is not.
+    expect([affected(300, 1), affected(850, 4), affected(850, 8), affected(20, 2)]).toEqual([true, true, false, false]);
   });
 
   it.each([

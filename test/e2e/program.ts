@@ -23,12 +23,20 @@ export function programPath(): string {
   return join(inject("fusecheckPackage"), "dist/bin/fusecheck.js");
 }
 
+export interface StartOptions {
+  /** What bash does before it becomes the program, such as setting a limit. */
+  readonly shell?: string;
+  /** On top of this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Starts the program at the head of a process group of its own. */
-export function start(args: readonly string[], options: { readonly shell?: string } = {}): RunningProgram {
+export function start(args: readonly string[], options: StartOptions = {}): RunningProgram {
   const command = [process.execPath, programPath(), ...args];
   const [file = "", ...rest] =
     options.shell === undefined ? command : ["bash", "-c", `${options.shell}; exec "$@"`, "bash", ...command];
-  const child = spawn(file, rest, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const env = { ...process.env, ...options.env };
+  const child = spawn(file, rest, { stdio: ["ignore", "pipe", "pipe"], detached: true, env });
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
@@ -40,8 +48,7 @@ export function start(args: readonly string[], options: { readonly shell?: strin
   return { child, ended };
 }
 
-/** @param options.shell - what bash does before it becomes the program, such as setting a limit */
-export function run(args: readonly string[], options: { readonly shell?: string } = {}): Promise<ProgramRun> {
+export function run(args: readonly string[], options: StartOptions = {}): Promise<ProgramRun> {
   return start(args, options).ended;
 }
 

@@ -5,6 +5,7 @@ import { compareRouting } from "../../../metrics/routing-parity.ts";
 import type { OpenAiRunner } from "../../../runners/openai/index.ts";
 import { pairCaptures } from "../../../runners/routed-experts/index.ts";
 import type { CapturedSequence, CaptureRequest } from "../../../runners/routed-experts/index.ts";
+import { EngineLostError } from "../../../runners/runner.ts";
 import type { RunnerPrompt } from "../../../runners/runner.ts";
 import { ask, chat, completion, openOn } from "./ask.ts";
 import { characterIds, LAYOUT, logprobOf, openOnCaptures, PATIENT, routeOf } from "./capture-server.ts";
@@ -284,6 +285,19 @@ describe("a server that fails", () => {
     );
     await expect(capture(runner, GIVEN)).rejects.toThrow(/completions: HTTP 503: busy, after 3 attempts/);
     expect(requests).toBe(3);
+  });
+
+  it("and is gone ends the run within seconds, not after every attempt of every doc", async () => {
+    const { runner, server } = await openOnCaptures(
+      { giving: "vllm" },
+      { retries: { attempts: 1000, baseMs: 20, capMs: 100 }, breaker: { unreachableMs: 300 } },
+    );
+    expect(await capture(runner, GIVEN)).toMatchObject({ routing: { kind: "captured" } });
+    await server.close();
+    const lost = await capture(runner, GIVEN).catch((error: unknown) => error);
+    expect(lost).toBeInstanceOf(EngineLostError);
+    expect((lost as Error).message).toMatch(/^the server has been out of reach for [\d.]+ s: /);
+    await expect(capture(runner, GIVEN)).rejects.toThrow(EngineLostError);
   });
 
   it("a response beyond the limit is refused in bounded memory", async () => {

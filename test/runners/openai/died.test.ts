@@ -62,8 +62,9 @@ describe("a server that dies", () => {
     expect((error as Error).message).toMatch(/^the server has been out of reach for [\d.]+ s: .*ECONNREFUSED/);
     expect(failed).toEqual([]);
     expect(answered.size).toBeLessThan(DOCS.length);
-    const again = await openOn({});
+    const again = await openOn({}, { timeouts: { firstByteMs: 60_000, idleMs: 60_000, totalMs: 60_000 } });
     const rest = await askAll(again.runner, unanswered(answered));
+    expect(rest.failed).toEqual([]);
     const all = new Map([...answered, ...rest.answered]);
     expect(DOCS.map((doc) => all.get(doc))).toEqual(DOCS.map((doc) => `Answer to doc ${doc}`));
   });
@@ -81,6 +82,19 @@ describe("a server that dies", () => {
     expect((error as Error).message).toContain("10 requests in a row got no answer; the last: ");
     expect((error as Error).message).toContain("HTTP 500");
     expect(answered.size + failed.length).toBeLessThan(DOCS.length);
+  });
+
+  it("but not when it drops a connection now and then and answers in between", async () => {
+    const { runner, server } = await openOn(
+      { fault: (n) => (n % 5 === 0 ? "reset" : undefined), delayMs: () => 5 },
+      { breaker: { unreachableMs: 100 }, timeouts: { firstByteMs: 60_000, idleMs: 60_000, totalMs: 60_000 } },
+    );
+    const start = performance.now();
+    for (let doc = 0; doc < 40; doc++) expect(await ask(runner)).toMatchObject({ text: "Answer to 1 + 1" });
+    // Many accidents over a much longer time than a dead server is given.
+    expect(performance.now() - start).toBeGreaterThan(150);
+    expect(runner.stats.failures.get("reset")).toBe(server.requests.length - 40);
+    expect(server.requests.length).toBe(50);
   });
 
   it("but not when the requests are to blame", async () => {

@@ -164,6 +164,51 @@ describe("waiting", () => {
     },
   );
 
+  it("an answer that trickles in is an answer as long as it does not stop", async () => {
+    const idleMs = 400;
+    const { runner } = await openOn(
+      {
+        intercept: ({ method }, response) => {
+          if (method !== "POST") return false;
+          const usage = { prompt_tokens: 1, completion_tokens: 1 };
+          const body = JSON.stringify({ choices: [{ text: "2", finish_reason: "stop" }], usage });
+          response.writeHead(200, { "content-type": "application/json" });
+          let sent = 0;
+          const timer = setInterval(() => {
+            response.write(body.slice(sent, sent + 5));
+            sent += 5;
+            if (sent < body.length) return;
+            clearInterval(timer);
+            response.end();
+          }, 30);
+          return true;
+        },
+      },
+      { timeouts: { firstByteMs: idleMs, idleMs, totalMs: 60_000 } },
+    );
+    const start = performance.now();
+    expect(await ask(runner)).toMatchObject({ text: "2" });
+    expect(performance.now() - start).toBeGreaterThan(idleMs);
+    expect(runner.stats.failures.size).toBe(0);
+  });
+
+  it("a stream that sends nothing but pings has stopped", async () => {
+    const { runner } = await openOn(
+      {
+        intercept: ({ method }, response) => {
+          if (method !== "POST") return false;
+          response.writeHead(200, { "content-type": "text/event-stream" });
+          response.write('data: {"choices": [{"text": "2", "finish_reason": null}]}\n\n');
+          const timer = setInterval(() => response.write(": ping\n\n"), 20);
+          response.on("close", () => clearInterval(timer));
+          return true;
+        },
+      },
+      { stream: true, retries: { attempts: 1 }, timeouts: { firstByteMs: 60_000, idleMs: 200, totalMs: 60_000 } },
+    );
+    expect(await failure(ask(runner))).toMatchObject({ kind: "idle-timeout" });
+  });
+
   it("spends no more than the run's budget of retries", async () => {
     const { runner, server } = await openOn({ fault: () => "status 500" }, { retries: { attempts: 4, runRetries: 5 } });
     const errors = [await failure(ask(runner)), await failure(ask(runner)), await failure(ask(runner))];

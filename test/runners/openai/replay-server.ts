@@ -25,6 +25,11 @@ export interface ReplayOptions {
   readonly models?: readonly string[];
   /** The completion of a prompt, whole; in chat, of the last message. Default: `Answer to PROMPT`. */
   readonly complete?: (prompt: string) => string;
+  /**
+   * What is drawn above temperature 0: `draw` is the request's seed, or the number of the request where it has none.
+   * Default: `something else`.
+   */
+  readonly sample?: (prompt: string, draw: number) => string;
   readonly reasoning?: string;
   /** Tokens per event of a stream. Default: 1. */
   readonly merge?: number;
@@ -110,7 +115,7 @@ async function answer(
     response.end(JSON.stringify(errorBody(dialect, status, message)));
     return;
   }
-  const saying = say(dialect, body, complete, options);
+  const saying = say(dialect, body, n, complete, options);
   const whole = wholeAnswer(dialect, saying, shape);
   const fault = options.fault?.(n);
   if (fault !== undefined) {
@@ -134,13 +139,14 @@ async function answer(
 function say(
   dialect: DialectName,
   body: Body,
+  n: number,
   complete: (prompt: string) => string,
-  { reasoning, merge }: Pick<ReplayOptions, "reasoning" | "merge">,
+  { reasoning, merge, sample = () => "something else" }: Pick<ReplayOptions, "reasoning" | "merge" | "sample">,
 ): Saying {
   const messages = body["messages"] as readonly { content: string }[] | undefined;
   const prompt = messages?.at(-1)?.content ?? String(body["prompt"]);
   const spoilt = body["temperature"] !== 0 || (dialect === "llama-cpp" && body["cache_prompt"] !== false);
-  const text = spoilt ? "something else" : complete(prompt);
+  const text = spoilt ? sample(prompt, Number(body["seed"] ?? n)) : complete(prompt);
   // Servers that keep the stop string in the text (TGI, Transformers) end there all the same.
   const tokens = text.match(/\s*\S+|\s+$/g) ?? [];
   const most = Number(body["max_tokens"] ?? 16);

@@ -1,0 +1,203 @@
+/** `eval` of servers that run already: two of the built `fusecheck serve`, with fused routing off and on. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Comparison } from "../../reports/comparison.ts";
+import { MODEL_DIR } from "../engine/model-dir.ts";
+import { editJson, modelCopy } from "./model-copy.ts";
+import { jsonOf, linesOf, run, temporaryFolder } from "./program.ts";
+import type { ProgramRun, StartOptions } from "./program.ts";
+import { proxy, serve, zeroed } from "./serving.ts";
+import type { AnswerBody } from "./serving.ts";
+
+const DOCS = 3;
+const ASKED = ["--task", "gsm_synth", "--limit", `${DOCS}`, "--num-fewshot", "1", "--max-tokens", "16"];
+const KEY = "sk-e2e-0123456789abcdef";
+
+const parent = temporaryFolder();
+const urls = { vllm: ["", ""], sglang: ["", ""], plain: "", named: "", shorter: "", keyed: "" };
+
+beforeAll(async () => {
+  const small = modelCopy(parent, "shorter");
+  editJson(small, "config.json", (config) => (config["max_position_embeddings"] = 1024));
+  const routed = (form: string): string[] => ["--enable-return-routed-experts", form];
+  const [a, b, c, d, plain, named, shorter, keyed] = await Promise.all([
+    serve(routed("vllm")),
+    serve(["--fused", ...routed("vllm")]),
+    serve(routed("sglang")),
+    serve(["--fused", ...routed("sglang")]),
+    serve(["--fused"]),
+    serve(["--served-model-name", "another-8m"]),
+    serve(["--model", small, "--served-model-name", "abacus-8m"]),
+    serve([], { FUSECHECK_API_KEY: KEY }),
+  ]);
+  Object.assign(urls, { vllm: [a, b], sglang: [c, d], plain, named, shorter, keyed });
+});
+
+let runs = 0;
+
+interface Evaluated extends ProgramRun {
+  readonly folder: string;
+  readonly comparison: () => Comparison;
+  readonly report: () => string;
+}
+
+async function evaluate(args: readonly string[], options: StartOptions = {}): Promise<Evaluated> {
+  const folder = join(parent, `run-${runs++}`);
+  const ended = await run(["eval", ...ASKED, ...args, "--output", folder], options);
+  const comparison = (): Comparison => jsonOf(join(folder, "comparison.json")) as Comparison;
+  return { ...ended, folder, comparison, report: () => readFileSync(join(folder, "report.md"), "utf8") };
+}
+
+function two([baseline = "", fused = ""]: readonly string[]): string[] {
+  return ["--fused", "--base-url", baseline, "--fused-base-url", fused];
+}
+
+describe("two base URLs", () => {
+  it("are asked and compared, and the report says that only the answers were", async () => {
+    const { code, stdout, report, comparison, folder } = await evaluate(two(urls.vllm));
+    expect([code, stdout.includes("\nHeld.\n")]).toEqual([0, true]);
+    const { variants, paired, parity, logprobs } = comparison();
+    expect(variants.map(({ engine }) => engine["base_urls"])).toEqual(urls.vllm.map((url) => [url]));
+    expect(paired.map(({ n }) => n)).toEqual([DOCS, DOCS]);
+    expect([parity.kind, logprobs.kind]).toEqual(["not judged", "not judged"]);
+    for (const text of [stdout, report()]) {
+      expect(text).toMatch(/Not judged: [^\n]+/);
+      expect(text).toMatch(/Log-probabilities were not judged: /);
+    }
+    for (const variant of ["baseline", "fused"])
+      expect(linesOf(join(folder, variant, "completions.jsonl"))).toHaveLength(DOCS);
+  });
+
+  it("may be one: the baseline alone", async () => {
+    const { code, stdout } = await evaluate(["--base-url", urls.plain, "--stream"]);
+    expect([code, stdout.includes("\nComplete.\n")]).toEqual([0, true]);
+  });
+
+  it("may be asked in chat, streamed, side by side", async () => {
+    const { code, comparison } = await evaluate([...two(urls.vllm), "--chat", "--stream", "--parallel-variants"]);
+    expect(code).toBe(0);
+    expect(comparison().paired.map(({ n }) => n)).toEqual([DOCS, DOCS]);
+  });
+});
+
+describe.each(["vllm", "sglang"] as const)("routing as %s gives it", (form) => {
+  const capture = ["--engine", form, "--capture", MODEL_DIR];
+
+  it("is captured and judged by ids, and log-probabilities are judged", async () => {
+    const { code, stdout, comparison, report } = await evaluate([...two(urls[form]), ...capture]);
+    expect([code, stdout.includes("\nHeld.\n")]).toEqual([0, true]);
+    const { parity, logprobs } = comparison();
+    expect(parity).toMatchObject({ kind: "judged", routing: { docs: DOCS, marginsKnown: false } });
+    expect(logprobs).toMatchObject({ kind: "judged", docs: DOCS });
+    for (const text of [stdout, report()]) {
+      expect(text).toContain("Weights, id by id: no weights to compare");
+      expect(text).toContain("cannot be seen from outside the engine");
+      expect(text).toMatch(/Log-probabilities of the same tokens: largest /);
+    }
+  });
+
+  it("that is all zeros is a broken capture, never parity, until it is mended", async () => {
+    let broken = true;
+    const zeros = await proxy(urls[form][1] ?? "", ({ choices, sglext }: AnswerBody) => {
+      if (!broken) return;
+      for (const choice of choices)
+        if (choice.routed_experts !== undefined) choice.routed_experts = zeroed(choice.routed_experts, "vllm");
+      if (sglext !== undefined) sglext.routed_experts = zeroed(sglext.routed_experts, "sglang");
+    });
+    const args = [...two([urls[form][0] ?? "", zeros]), ...capture];
+    const { code, stdout, comparison, report, folder } = await evaluate(args);
+    expect(code).toBe(3);
+    expect(stdout).toContain("\nIncomplete.\n");
+    for (const text of [stdout, report()]) {
+      expect(text).toMatch(/fused, doc 0: capture broken: /);
+      expect(text).not.toMatch(/same experts/);
+    }
+    expect(comparison()).toMatchObject({ parity: { kind: "not judged", broken: true }, logprobs: { kind: "judged" } });
+    const asked = linesOf(join(folder, "fused/completions.jsonl"));
+    broken = false;
+    const again = await run(["eval", ...ASKED, ...args, "--output", folder]);
+    expect([again.code, again.stdout.includes("\nHeld.\n")]).toEqual([0, true]);
+    expect(comparison()).toMatchObject({ parity: { kind: "judged", routing: { docs: DOCS } } });
+    expect(linesOf(join(folder, "fused/completions.jsonl"))).toEqual(asked);
+  });
+});
+
+describe("an engine without routing", () => {
+  it("falls back to log-probabilities and answers, in words", async () => {
+    const servers = two([urls.vllm[0] ?? "", urls.plain]);
+    const { code, stdout, comparison } = await evaluate([...servers, "--engine", "vllm", "--capture", MODEL_DIR]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Not judged: fused: [^\n]*routed_experts/);
+    expect(stdout).not.toMatch(/same experts|capture broken/);
+    expect(comparison()).toMatchObject({ parity: { kind: "not judged" }, logprobs: { kind: "judged", docs: DOCS } });
+  });
+
+  it("that gives it for some docs only has lost it: a broken capture", async () => {
+    let captures = 0;
+    const loses = await proxy(urls.vllm[1] ?? "", ({ choices }: AnswerBody) => {
+      for (const choice of choices)
+        if (choice.routed_experts !== undefined && ++captures > 8) delete choice.routed_experts;
+    });
+    const servers = two([urls.vllm[0] ?? "", loses]);
+    const { code, stdout } = await evaluate([...servers, "--engine", "vllm", "--capture", MODEL_DIR]);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/capture broken: the server gave routed experts for other docs but none for this one/);
+  });
+});
+
+describe("servers that must not be compared", () => {
+  it.each([
+    ["names of their models", () => urls.named, "the model differs: abacus-8m in baseline, another-8m in fused"],
+    ["longest contexts", () => urls.shorter, "the longest context differs: 2048 in baseline, 1024 in fused"],
+  ])("differ in the %s: nothing is written, unless it is meant", async (_, other, difference) => {
+    const servers = two([urls.plain, other()]);
+    const { code, stdout, stderr, folder } = await evaluate(servers);
+    expect([code, stdout, existsSync(folder)]).toEqual([2, "", false]);
+    expect(stderr).toBe(
+      `fusecheck: these variants must not be compared: ${difference}; ` +
+        "make them alike, or say --allow-differences if it is meant\n",
+    );
+    const meant = await evaluate([...servers, "--allow-differences"]);
+    expect([meant.code, meant.comparison().paired.map(({ n }) => n)]).toEqual([0, [DOCS, DOCS]]);
+  });
+});
+
+describe("keys", () => {
+  it("are sent, and stand nowhere else", async () => {
+    const keyed = ["--base-url", urls.keyed];
+    const refused = await evaluate(keyed, { env: { OPENAI_API_KEY: "sk-e2e-wrong-9876543210" } });
+    expect([refused.code, refused.stdout, existsSync(refused.folder)]).toEqual([2, "", false]);
+    expect(refused.stderr).toContain("refuses the API key, or wants one");
+    expect(refused.stderr).not.toContain("sk-e2e-wrong");
+    const { code, stdout, stderr } = await evaluate(keyed, { env: { OPENAI_API_KEY: KEY } });
+    expect(code).toBe(0);
+    expect(stdout + stderr).not.toContain(KEY);
+  });
+});
+
+describe("what cannot be asked for", () => {
+  it.each([
+    [["--engine", "vlm", "--base-url", "http://127.0.0.1:1"], /no engine "vlm" \(did you mean "vllm"\?\)/],
+    [
+      ["--engine", "vllm", "--switch", "grouped-topkk", "--model", "m"],
+      /"grouped-topkk" \(did you mean "grouped-topk"\?\)/,
+    ],
+    [["--base-url", "http://127.0.0.1:1"], /^fusecheck: cannot reach http:\/\/127\.0\.0\.1:1\/v1/],
+    [
+      ["--engine", "vllm", "--model", "m", `--fused-args=--api-key ${KEY}`],
+      /a key would stand here and in the process list/,
+    ],
+    [["--engine", "vllm", "--model", "m", "--fused-env", `HF_TOKEN=${KEY}`], /keys come from the environment only/],
+    [["--base-url", "http://127.0.0.1:1", "--header-env", `Authorization=Bearer ${KEY}`], /--header-env takes/],
+    [["--base-url", "http://127.0.0.1:1", "--extra-body", `{"api_key": "${KEY}"}`], /keys come from the environment/],
+    [["--base-url", `http://user:${KEY}@127.0.0.1:1`], /base URL/],
+  ])("%j is the user's to change", async (args, message) => {
+    const both = args.includes("--base-url") && !args.includes("vlm") ? [] : ["--fused"];
+    const { code, stdout, stderr, folder } = await evaluate([...both, ...args]);
+    expect([code, stdout, existsSync(folder)]).toEqual([2, "", false]);
+    expect(stderr).toMatch(/^fusecheck: [^\n]+\n$/);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain(KEY);
+  });
+});
