@@ -29,8 +29,11 @@ export interface ServerVariantsOptions {
   readonly parallel?: boolean;
   /** Facts that the switch is about. */
   readonly meantToDiffer?: readonly string[];
-  /** How servers are asked; what the preset and the config say comes on top. */
+  /** For the user to know before the baseline is opened. */
+  readonly notes?: readonly string[];
+  /** Open also what must not be compared. Default: false. */
   readonly allowDifferences?: boolean;
+  /** How servers are asked; what the preset and the config say comes on top. */
   readonly ask: Omit<OpenAiRunnerOptions, "baseUrls" | "model" | "dialect" | "api" | "apiKeyEnv">;
 }
 
@@ -39,6 +42,7 @@ interface Open {
   readonly runner: OpenAiRunner;
   readonly server?: LaunchedServer;
   readonly watch?: ServerWatch;
+  readonly note: (text: string) => void;
 }
 
 export class ServerVariants implements VariantEngines {
@@ -105,7 +109,10 @@ export class ServerVariants implements VariantEngines {
     if (open === undefined) return;
     open.watch?.release();
     await open.runner.close();
-    if (open.server !== undefined) await stopAndRelease(open.server);
+    if (open.server === undefined) return;
+    const release = await stopAndRelease(open.server);
+    if (release.kind === "held")
+      open.note(`warning: its server has ended, but GPU memory is still held by process ${release.pids.join(", ")}`);
   }
 
   async close(): Promise<void> {
@@ -113,6 +120,7 @@ export class ServerVariants implements VariantEngines {
   }
 
   async #start(variant: VariantName, context: OpenContext): Promise<Open> {
+    if (variant === "baseline") for (const text of this.#options.notes ?? []) context.note(text);
     const spec = this.#options[variant];
     if (spec === undefined) throw new Error(`nothing says what ${variant} is`);
     if (spec.kind === "running") return this.#connect(spec.baseUrls, undefined, context);
@@ -146,7 +154,7 @@ export class ServerVariants implements VariantEngines {
     const facts = await this.#describe(runner, baseUrls, server, signal);
     const scoring: Runner = { ...runner, ...(runner.capture && { score: scoreByCapture(runner) }) };
     const opened = { runner: watch === undefined ? scoring : watched(scoring, watch.signal), facts };
-    return { opened, runner, ...(server && { server }), ...(watch && { watch }) };
+    return { opened, runner, note, ...(server && { server }), ...(watch && { watch }) };
   }
 
   #runner(baseUrls: readonly string[], signal: AbortSignal): Promise<OpenAiRunner> {
