@@ -5,14 +5,20 @@ import type { AddressInfo } from "node:net";
 import { afterAll } from "vitest";
 import { start, until } from "./program.ts";
 
+/** Hooks can be registered while a file is read only, so that what starts in a hook or a test is kept here. */
+const ends: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
 /** Waits until it is ready; ends after the file's tests. */
 export async function serve(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
   const { child, ended } = start(["serve", "--port", "0", ...args], { env });
   let stdout = "";
   child.stdout?.on("data", (text: string) => (stdout += text));
-  afterAll(async () => {
+  ends.push(() => {
     child.kill("SIGKILL");
-    await ended;
+    return ended;
   });
   await until(() => stdout.includes("\n") || child.exitCode !== null);
   const [, url] = /^ready (http:\/\/\S+\/v1) /.exec(stdout) ?? [];
@@ -41,7 +47,7 @@ export async function proxy(target: string, change: (body: AnswerBody, n: number
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  afterAll(() => {
+  ends.push(() => {
     server.closeAllConnections();
     server.close();
   });
