@@ -1,0 +1,141 @@
+/** The spot check: one implementation on every fixed case, then on drawn ones until its time is over. */
+import { expertData } from "../engine/routing/expert-tiles.ts";
+import { fusedRoutingFromTopk } from "../engine/routing/fused.ts";
+import type { FlatIndex } from "../engine/routing/invariants.ts";
+import { routingFromTopk } from "../engine/routing/reference-chain.ts";
+import type { RoutingData, RoutingImplementation, RoutingInput, WeightArray } from "../engine/routing/routing-data.ts";
+import { checkRouted, type Routed, type RoutedReport } from "./check-routed.ts";
+import { drawnCase, fixedCases, type RoutingCase } from "./routing-cases.ts";
+import { makeRoutingInput } from "./routing-inputs.ts";
+
+/** An implementation as it is checked. */
+export interface Checked {
+  readonly flatIndex: FlatIndex;
+  /** May keep state from one call to the next, as a kernel that reuses its buffers does. */
+  readonly route: (input: RoutingInput<WeightArray>) => Routed;
+}
+
+export interface SpotCheckOptions {
+  /** What all inputs are drawn from. */
+  readonly seed: number;
+  /** Seconds after which no further case is begun. The fixed cases are always run. */
+  readonly seconds: number;
+}
+
+/** A case that broke an invariant. */
+export interface FailedCase {
+  readonly name: string;
+  readonly report: RoutedReport;
+}
+
+export interface SpotCheck {
+  readonly cases: number;
+  /** NK, summed over the cases. */
+  readonly entries: number;
+  /** Single checks. */
+  readonly checked: number;
+  readonly seconds: number;
+  readonly failed: number;
+  /** The first of them. */
+  readonly failures: readonly FailedCase[];
+  readonly covered: Coverage;
+}
+
+/** What the cases of a check were: smallest and largest sizes, and each kind that was met, with its number of cases. */
+export interface Coverage {
+  readonly nTokens: readonly [least: number, most: number];
+  readonly nExpertsAct: readonly [least: number, most: number];
+  readonly nExpertsTot: readonly [least: number, most: number];
+  readonly entries: readonly [least: number, most: number];
+  readonly kinds: Readonly<Record<"load" | "scoring" | "dtype" | "mapped" | "size", Readonly<Record<string, number>>>>;
+}
+
+const MAX_FAILURES = 20;
+
+/** An implementation as the embedded engine takes them; its tiles are those of its own histogram. */
+export function checkedImplementation(route: RoutingImplementation, flatIndex: FlatIndex): Checked {
+  return {
+    flatIndex,
+    route: (input) => {
+      const data = route(input);
+      return { data, experts: expertData(data.hist) };
+    },
+  };
+}
+
+/** The embedded engine's fused chain. */
+export function embeddedFused(): Checked {
+  return checkedImplementation(fusedRoutingFromTopk, "slot");
+}
+
+/** A case with its input drawn. */
+export interface PreparedCase {
+  readonly of: RoutingCase;
+  readonly input: RoutingInput<WeightArray>;
+  /** The reference chain's answer, made when it is first needed: it takes the longest of all. */
+  readonly reference: () => RoutingData<WeightArray>;
+}
+
+export function prepareCase(of: RoutingCase, seed: number): PreparedCase {
+  const input = makeRoutingInput(of, seed);
+  let made: RoutingData<WeightArray> | undefined;
+  return { of, input, reference: () => (made ??= routingFromTopk(input)) };
+}
+
+/** Checks one case. */
+export function checkCase(checked: Checked, { of, input, reference }: PreparedCase): RoutedReport {
+  const halfFormat = of.dtype === "f16" ? "f16" : "bf16";
+  return checkRouted(input, checked.route(input), checked.flatIndex, halfFormat, reference);
+}
+
+/** Runs the spot check. The fixed cases are the same for every seed, but for their numbers. */
+export function spotCheck(checked: Checked, { seed, seconds }: SpotCheckOptions): SpotCheck {
+  const began = performance.now();
+  const elapsed = (): number => (performance.now() - began) / 1000;
+  const failures: FailedCase[] = [];
+  const run: RoutingCase[] = [];
+  let [entries, checks, failed] = [0, 0, 0];
+  const check = (of: RoutingCase): void => {
+    const report = checkCase(checked, prepareCase(of, seed));
+    run.push(of);
+    entries += of.nTokens * of.nExpertsAct;
+    checks += report.checked;
+    if (report.violationCount === 0) return;
+    failed++;
+    if (failures.length < MAX_FAILURES) failures.push({ name: of.name, report });
+  };
+  for (const of of fixedCases()) check(of);
+  for (let index = 0; elapsed() < seconds; index++) check(drawnCase(seed, index));
+  return { cases: run.length, entries, checked: checks, seconds: elapsed(), failed, failures, covered: coverage(run) };
+}
+
+function coverage(cases: readonly RoutingCase[]): Coverage {
+  const range = (of: (each: RoutingCase) => number): [number, number] => {
+    const values = cases.map(of);
+    return [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), 0)];
+  };
+  const count = (of: (each: RoutingCase) => string): Record<string, number> => {
+    const counts = new Map<string, number>();
+    for (const each of cases) counts.set(of(each), (counts.get(of(each)) ?? 0) + 1);
+    return Object.fromEntries(counts);
+  };
+  return {
+    nTokens: range((each) => each.nTokens),
+    nExpertsAct: range((each) => each.nExpertsAct),
+    nExpertsTot: range((each) => each.nExpertsTot),
+    entries: range((each) => each.nTokens * each.nExpertsAct),
+    kinds: {
+      load: count((each) => each.load),
+      scoring: count((each) => each.scoring),
+      dtype: count((each) => each.dtype),
+      mapped: count((each) => (each.mapped ? "with an expert map" : "without")),
+      size: count((each) => sizeOf(each.nTokens * each.nExpertsAct)),
+    },
+  };
+}
+
+function sizeOf(entries: number): string {
+  if (entries > 65536) return "NK > 65536";
+  if (entries > 4096) return "NK > 4096";
+  return entries === 4096 ? "NK = 4096" : "NK < 4096";
+}
