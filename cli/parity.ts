@@ -144,7 +144,6 @@ async function runAnswers(docs: number, { markdown, seed, fault }: Flags): Promi
   if (markdown) throw new UserError("--markdown and --answers exclude each other");
   if (seed !== undefined) throw new UserError("--seed and --answers exclude each other: nothing is drawn");
   const { answersText, answersUnderFaults, faultsNamed } = await import("../parity/self-test/answers.ts");
-  const faults = faultsNamed(fault);
-  for await (const found of answersUnderFaults(faults, docs)) await writeLines([answersText(found)]);
+  await writeLines(answersText(answersUnderFaults(faultsNamed(fault), docs)));
   return EXIT.held;
 }

@@ -82,8 +82,8 @@ function offsetOf(load: Load, expert: number, nExperts: number, k: number, unifo
     case "skewed":
       return 6 * uniform() ** 4;
     case "one set":
-      // The last K experts, which nothing else reaches: offsets of kernels go wrong at the end.
-      return expert >= nExperts - k ? 20 : 0;
+      // The last K experts: offsets of kernels go wrong at the end. No bias lifts the others' scores to theirs.
+      return expert >= nExperts - k ? 4 : -20;
     case "empty experts":
       // Not more than leave K to choose from.
       return expert % 2 === 0 && nExperts >= 2 * k + 2

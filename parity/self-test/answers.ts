@@ -92,8 +92,12 @@ export function faultsNamed(beginnings: readonly string[] | undefined): readonly
   return ROUTING_FAULTS.filter(({ name }) => beginnings.some((beginning) => name.startsWith(beginning)));
 }
 
-/** One line: both accuracies, the paired difference, and whether it would have been noticed. */
-export function answersText({ name, difference: paired, failure }: AnswersUnderFault): string {
+/** One line per fault, as it comes: both accuracies, the paired difference, and whether it would have been noticed. */
+export async function* answersText(found: AsyncIterable<AnswersUnderFault>): AsyncGenerator<string, void, undefined> {
+  for await (const each of found) yield lineOf(each);
+}
+
+function lineOf({ name, difference: paired, failure }: AnswersUnderFault): string {
   if (paired === undefined) return `${name}: the engine failed: ${failure ?? "unknown"}`;
   const { n, bothRight, onlyBaseline, onlyFused, difference } = paired;
   const accuracies = `${((bothRight + onlyBaseline) / n).toFixed(3)} -> ${((bothRight + onlyFused) / n).toFixed(3)}`;
