@@ -26,8 +26,6 @@ async function write(parts: Iterable<string> | AsyncIterable<string>): Promise<v
   }
 }
 
-async function* withNewlines(
-  lines: Iterable<string> | AsyncIterable<string>,
-): AsyncGenerator<string, void, undefined> {
+async function* withNewlines(lines: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
   for await (const line of lines) yield `${line}\n`;
 }

@@ -27,11 +27,11 @@ export interface RoutedReport {
   /** Single checks made. */
   readonly checked: number;
   readonly violationCount: number;
-  /** The first few. */
+  /** The first few, and the first of each invariant. */
   readonly violations: readonly RoutedViolation[];
 }
 
-/** Violations kept in full; more of the same kind tell nothing new. */
+/** Violations kept in full, besides the first of each invariant; more of the same kind tell nothing new. */
 const MAX_VIOLATIONS = 20;
 
 /**
@@ -65,7 +65,7 @@ function join(a: RoutedReport, b: RoutedReport): RoutedReport {
   return {
     checked: a.checked + b.checked,
     violationCount: a.violationCount + b.violationCount,
-    violations: [...a.violations, ...b.violations].slice(0, MAX_VIOLATIONS),
+    violations: [...a.violations, ...b.violations],
   };
 }
 

@@ -76,7 +76,9 @@ describe("parity --self-test", () => {
   it("measures what answers show of a fault", async () => {
     const { code, stdout } = await run(["parity", "--self-test", "--answers", "2", "--fault", "expert e served"]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^expert e served by expert e\+1: [01]\.\d{3} -> 0\.000; \d of 2 docs only right without it/);
+    expect(stdout).toMatch(
+      /^expert e served by expert e\+1: [01]\.\d{3} -> 0\.000; \d of 2 docs only right without it/,
+    );
   });
 });
 

@@ -7,7 +7,7 @@ import { fusedRoutingFromTopk } from "../../engine/routing/fused.ts";
 import { routingFromTopk } from "../../engine/routing/reference-chain.ts";
 import type { RoutingInput, WeightArray } from "../../engine/routing/routing-data.ts";
 import type { Dtype } from "../../engine/safetensors-header.ts";
-import { type TensorSpec, writeSafetensors } from "../../engine/safetensors-writer.ts";
+import { writeSafetensors } from "../../engine/safetensors-writer.ts";
 import type { TensorArray } from "../../engine/safetensors.ts";
 
 export type Tensors = Map<string, { dtype: Dtype; shape: readonly number[]; data: TensorArray }>;
@@ -20,7 +20,10 @@ export const INPUT: RoutingInput = {
   nExpertsTot: 4,
 };
 
-export function int32(values: Int32Array, shape: readonly number[] = [values.length]): { dtype: "I32"; shape: readonly number[]; data: Int32Array } {
+export function int32(
+  values: Int32Array,
+  shape: readonly number[] = [values.length],
+): { dtype: "I32"; shape: readonly number[]; data: Int32Array } {
   return { dtype: "I32", shape, data: values };
 }
 
@@ -50,7 +53,7 @@ export function dumpFolder(): { write: (name: string, tensors: Tensors) => strin
   return {
     path,
     write: (name, tensors) => {
-      const specs = [...tensors].map(([tensor, spec]): TensorSpec & { data: TensorArray } => ({ name: tensor, ...spec }));
+      const specs = [...tensors].map(([tensor, { dtype, shape, data }]) => ({ name: tensor, dtype, shape, data }));
       writeSafetensors(path(name), specs);
       return path(name);
     },

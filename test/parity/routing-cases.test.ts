@@ -1,13 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  drawnCase,
-  fixedCases,
-  LOADS,
-  type RoutingCase,
-  SCORINGS,
-  WEIGHT_DTYPES,
-} from "../../parity/routing-cases.ts";
+import { drawnCase, fixedCases, LOADS, type RoutingCase, SCORINGS, WEIGHT_DTYPES } from "../../parity/routing-cases.ts";
 import { makeRoutingInput } from "../../parity/routing-inputs.ts";
 
 const SEED = 5;
@@ -22,11 +15,14 @@ function has(wanted: Partial<RoutingCase>): boolean {
 }
 
 describe("the fixed cases", () => {
-  it.each(LOADS.map((load) => [load]))("meet %s with every dtype and scoring, with an expert map and without", (load) => {
-    for (const dtype of WEIGHT_DTYPES) expect(has({ load, dtype }), dtype).toBe(true);
-    for (const scoring of SCORINGS) expect(has({ load, scoring }), scoring).toBe(true);
-    for (const mapped of [true, false]) expect(has({ load, mapped }), `${mapped}`).toBe(true);
-  });
+  it.each(LOADS.map((load) => [load]))(
+    "meet %s with every dtype and scoring, with an expert map and without",
+    (load) => {
+      for (const dtype of WEIGHT_DTYPES) expect(has({ load, dtype }), dtype).toBe(true);
+      for (const scoring of SCORINGS) expect(has({ load, scoring }), scoring).toBe(true);
+      for (const mapped of [true, false]) expect(has({ load, mapped }), `${mapped}`).toBe(true);
+    },
+  );
 
   it("meet every pair of dtype, scoring and map", () => {
     for (const dtype of WEIGHT_DTYPES) {

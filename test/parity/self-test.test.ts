@@ -125,7 +125,9 @@ describe("what was measured of answers", () => {
       "NaN in one row",
     ]);
     expect(faultsNamed(undefined)).toBe(ROUTING_FAULTS);
-    expect(() => faultsNamed(["nothing"])).toThrow(/no routing-data fault is named "nothing\.\.\."; there are: "offsets/);
+    expect(() => faultsNamed(["nothing"])).toThrow(
+      /no routing-data fault is named "nothing\.\.\."; there are: "offsets/,
+    );
   });
 });
 

@@ -42,5 +42,7 @@ it("a fault is named with its case, place and values, and does not end the check
   expect(check.failures[0]?.name).toBe(ofOne[0]?.name);
   const text = spotCheckText("mine", 3, check).join("\n");
   expect(text).toContain(`Broken in ${ofOne.length} of ${fixedCases().length} cases:`);
-  expect(text).toMatch(/ {2}n1_k8_e384_f32 [^\n]+: 2 violations\n {4}hist, first at expert 0: expected \d+, found \d+\n/);
+  expect(text).toMatch(
+    / {2}n1_k8_e384_f32 [^\n]+: 2 violations\n {4}hist, first at expert 0: expected \d+, found \d+\n/,
+  );
 });
