@@ -96,7 +96,7 @@ function word({ invariant, position, expert, token, expected, found }: Violation
 /** Offsets and tiles are exact: a pure function of the histogram. */
 function checkTiles(hist: Int32Array, found: ExpertData): RoutedReport {
   const blockMs = found.tiles.map(({ blockM }) => blockM);
-  const expected = expertData(hist, blockMs.length > 0 ? blockMs : undefined);
+  const expected = expertData(hist, blockMs);
   const raw = checkArray("token_offs_raw", expected.tokenOffsRaw, found.tokenOffsRaw);
   return found.tiles.reduce((report, tiles, index) => join(report, checkBlock(expected.tiles[index]!, tiles)), raw);
 }

@@ -2,7 +2,8 @@
 import { quote } from "../engine/safetensors-header.ts";
 import type { CheckedDump } from "./check-dump.ts";
 import type { RoutedReport } from "./check-routed.ts";
-import type { Coverage, SpotCheck } from "./spot-check.ts";
+import type { Coverage } from "./coverage.ts";
+import type { SpotCheck } from "./spot-check.ts";
 
 /** Broken cases that are listed in full. */
 const LISTED = 20;

@@ -1,10 +1,11 @@
 /** The spot check: one implementation on every fixed case, then on drawn ones until its time is over. */
-import { expertData } from "../engine/routing/expert-tiles.ts";
+import { expertData, fittingBlocks } from "../engine/routing/expert-tiles.ts";
 import { fusedRoutingFromTopk } from "../engine/routing/fused.ts";
 import type { FlatIndex } from "../engine/routing/invariants.ts";
 import { routingFromTopk } from "../engine/routing/reference-chain.ts";
 import type { RoutingData, RoutingImplementation, RoutingInput, WeightArray } from "../engine/routing/routing-data.ts";
 import { checkRouted, type Routed, type RoutedReport } from "./check-routed.ts";
+import { addCase, type Coverage, NO_COVERAGE } from "./coverage.ts";
 import { drawnCase, fixedCases, type RoutingCase } from "./routing-cases.ts";
 import { makeRoutingInput } from "./routing-inputs.ts";
 
@@ -41,15 +42,6 @@ export interface SpotCheck {
   readonly covered: Coverage;
 }
 
-/** What the cases of a check were: smallest and largest sizes, and each kind that was met, with its number of cases. */
-export interface Coverage {
-  readonly nTokens: readonly [least: number, most: number];
-  readonly nExpertsAct: readonly [least: number, most: number];
-  readonly nExpertsTot: readonly [least: number, most: number];
-  readonly entries: readonly [least: number, most: number];
-  readonly kinds: Readonly<Record<"load" | "scoring" | "dtype" | "mapped" | "size", Readonly<Record<string, number>>>>;
-}
-
 const MAX_FAILURES = 20;
 
 /** An implementation as the embedded engine takes them; its tiles are those of its own histogram. */
@@ -58,7 +50,7 @@ export function checkedImplementation(route: RoutingImplementation, flatIndex: F
     flatIndex,
     route: (input) => {
       const data = route(input);
-      return { data, experts: expertData(data.hist) };
+      return { data, experts: expertData(data.hist, fittingBlocks(data.hist)) };
     },
   };
 }
@@ -93,11 +85,12 @@ export function spotCheck(checked: Checked, { seed, seconds }: SpotCheckOptions)
   const began = performance.now();
   const elapsed = (): number => (performance.now() - began) / 1000;
   const failures: FailedCase[] = [];
-  const run: RoutingCase[] = [];
-  let [entries, checks, failed] = [0, 0, 0];
+  let covered = NO_COVERAGE;
+  let [cases, entries, checks, failed] = [0, 0, 0, 0];
   const check = (of: RoutingCase): void => {
     const report = checkCase(checked, prepareCase(of, seed));
-    run.push(of);
+    cases++;
+    covered = addCase(covered, of);
     entries += of.nTokens * of.nExpertsAct;
     checks += report.checked;
     if (report.violationCount === 0) return;
@@ -107,36 +100,5 @@ export function spotCheck(checked: Checked, { seed, seconds }: SpotCheckOptions)
   for (const of of fixedCases()) check(of);
   const end = elapsed() + seconds;
   for (let index = 0; elapsed() < end; index++) check(drawnCase(seed, index));
-  return { cases: run.length, entries, checked: checks, seconds: elapsed(), failed, failures, covered: coverage(run) };
-}
-
-function coverage(cases: readonly RoutingCase[]): Coverage {
-  const range = (of: (each: RoutingCase) => number): [number, number] => {
-    const values = cases.map(of);
-    return [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), 0)];
-  };
-  const count = (of: (each: RoutingCase) => string): Record<string, number> => {
-    const counts = new Map<string, number>();
-    for (const each of cases) counts.set(of(each), (counts.get(of(each)) ?? 0) + 1);
-    return Object.fromEntries(counts);
-  };
-  return {
-    nTokens: range((each) => each.nTokens),
-    nExpertsAct: range((each) => each.nExpertsAct),
-    nExpertsTot: range((each) => each.nExpertsTot),
-    entries: range((each) => each.nTokens * each.nExpertsAct),
-    kinds: {
-      load: count((each) => each.load),
-      scoring: count((each) => each.scoring),
-      dtype: count((each) => each.dtype),
-      mapped: count((each) => (each.mapped ? "with an expert map" : "without")),
-      size: count((each) => sizeOf(each.nTokens * each.nExpertsAct)),
-    },
-  };
-}
-
-function sizeOf(entries: number): string {
-  if (entries > 65536) return "NK > 65536";
-  if (entries > 4096) return "NK > 4096";
-  return entries === 4096 ? "NK = 4096" : "NK < 4096";
+  return { cases, entries, checked: checks, seconds: elapsed(), failed, failures, covered };
 }

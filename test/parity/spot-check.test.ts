@@ -4,7 +4,7 @@ import { routingFromTopk } from "../../engine/routing/reference-chain.ts";
 import type { RoutingImplementation } from "../../engine/routing/routing-data.ts";
 import { spotCheckText } from "../../parity/report-text.ts";
 import { fixedCases } from "../../parity/routing-cases.ts";
-import { checkedImplementation, embeddedFused, spotCheck } from "../../parity/spot-check.ts";
+import { checkCase, checkedImplementation, embeddedFused, prepareCase, spotCheck } from "../../parity/spot-check.ts";
 
 const OPTIONS = { seed: 3, seconds: 0 };
 
@@ -28,6 +28,23 @@ describe("a sound implementation", () => {
     expect(check.cases).toBeGreaterThan(fixedCases().length);
     expect(check.failed).toBe(0);
   });
+});
+
+it("the largest case there is, with all that it has in one bucket, is checked like any other", () => {
+  const of = {
+    name: "largest",
+    nTokens: 65536,
+    nExpertsAct: 16,
+    nExpertsTot: 16,
+    load: "padding",
+    scoring: "sigmoid",
+    dtype: "bf16",
+    mapped: true,
+  } as const;
+  const prepared = prepareCase(of, 3);
+  // More than 16-row tiles can be numbered for.
+  expect(prepared.reference().hist[0]).toBeGreaterThan(32768 * 16);
+  expect(checkCase(embeddedFused(), prepared).violations).toEqual([]);
 });
 
 it("a fault is named with its case, place and values, and does not end the check", () => {
