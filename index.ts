@@ -113,3 +113,10 @@ export type { EvaluateOptions, Evaluation } from "./comparison/evaluate.ts";
 export type { EvaluateSettings } from "./comparison/settings.ts";
 export type { Comparison } from "./reports/comparison.ts";
 export { makeTable } from "./reports/table.ts";
+
+export { checkDump } from "./parity/check-dump.ts";
+export type { CheckedDump, DumpResult } from "./parity/check-dump.ts";
+export { checkRouted } from "./parity/check-routed.ts";
+export type { Routed, RoutedReport, RoutedViolation } from "./parity/check-routed.ts";
+export { checkedImplementation, spotCheck } from "./parity/spot-check.ts";
+export type { Checked, SpotCheck, SpotCheckOptions } from "./parity/spot-check.ts";

@@ -6,7 +6,7 @@ import { UserError } from "../errors.ts";
  * Writes lines to standard output as fast as its reader takes them, each made when there is room for it. A reader that
  * has had enough (`| head`) ends it without an error.
  */
-export async function writeLines(lines: Iterable<string>): Promise<void> {
+export async function writeLines(lines: Iterable<string> | AsyncIterable<string>): Promise<void> {
   await write(withNewlines(lines));
 }
 
@@ -15,7 +15,7 @@ export async function writeText(text: string): Promise<void> {
   await write([text]);
 }
 
-async function write(parts: Iterable<string>): Promise<void> {
+async function write(parts: Iterable<string> | AsyncIterable<string>): Promise<void> {
   try {
     await pipeline(Readable.from(parts), process.stdout, { end: false });
   } catch (error) {
@@ -26,6 +26,6 @@ async function write(parts: Iterable<string>): Promise<void> {
   }
 }
 
-function* withNewlines(lines: Iterable<string>): Generator<string, void, undefined> {
-  for (const line of lines) yield `${line}\n`;
+async function* withNewlines(lines: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string, void, undefined> {
+  for await (const line of lines) yield `${line}\n`;
 }

@@ -13,7 +13,7 @@ export interface CompareOptions {
   readonly weightTolerance?: number;
   /** What the bits of `Uint16Array` weights mean. Default "bf16". */
   readonly halfFormat?: HalfFormat;
-  /** Differences listed in full; all are counted. Default 20. */
+  /** Differences listed in full, besides the first of each kind; all are counted. Default 20. */
   readonly maxViolations?: number;
 }
 

@@ -7,6 +7,9 @@ import { UserError } from "../../errors.ts";
 /** Block sizes that the kernels are compiled for (HIP adds 256). The smallest one bounds the number of tiles. */
 export const BLOCK_MS: readonly number[] = [16, 32, 64, 128];
 
+/** Tiles of one expert that the upper 16 bits of `blockPidMap` can number without becoming negative. */
+const MAX_TILES: number = 2 ** 15;
+
 export interface ExpertTiles {
   readonly blockM: number;
   /** [E + 1] exclusive prefix sum of ceil(hist / blockM), in tiles; the last is the number of tiles used. */
@@ -37,6 +40,12 @@ export function defaultBlockM(nk: number, nExpertsTot: number): number {
   return Math.min(128, Math.max(16, 2 ** Math.ceil(Math.log2(mean))));
 }
 
+/** The block sizes in which no expert of a histogram has more tiles than can be numbered. */
+export function fittingBlocks(hist: Int32Array, blockMs: readonly number[] = BLOCK_MS): number[] {
+  const most = hist.reduce((a, b) => Math.max(a, b), 0);
+  return blockMs.filter((blockM) => Math.ceil(most / blockM) <= MAX_TILES);
+}
+
 /**
  * Offsets and tiles of a histogram for each block size.
  * @throws UserError where a tile does not fit the 16 + 16 bits of `blockPidMap`: more than 65536 experts, or an expert
@@ -56,9 +65,9 @@ function expertTiles(hist: Int32Array, blockM: number, nTiles: number): ExpertTi
   for (let expert = 0; expert < hist.length; expert++) {
     const start = tokenOffsPad[expert] ?? 0;
     const count = (tokenOffsPad[expert + 1] ?? 0) - start;
-    if (count > 2 ** 15) {
+    if (count > MAX_TILES) {
       throw new UserError(
-        `Expert ${expert} needs ${count} tiles of ${blockM} rows; at most 32768 fit. Use a larger block.`,
+        `Expert ${expert} needs ${count} tiles of ${blockM} rows; at most ${MAX_TILES} fit. Use a larger block.`,
       );
     }
     for (let tile = 0; tile < count; tile++) blockPidMap[start + tile] = (tile << 16) | expert;

@@ -12,7 +12,7 @@ export type FlatIndex = "row-sorted" | "slot";
 export interface CheckOptions {
   /** What the bits of `Uint16Array` weights mean. Default "bf16". */
   readonly halfFormat?: HalfFormat;
-  /** Violations listed in full; all are counted. Default 20. */
+  /** Violations listed in full, besides the first of each invariant; all are counted. Default 20. */
   readonly maxViolations?: number;
 }
 

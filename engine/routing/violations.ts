@@ -28,7 +28,7 @@ export interface InvariantReport {
   readonly checked: number;
   /** Single checks that failed. */
   readonly violationCount: number;
-  /** The first of them. */
+  /** The first of them, and the first of each invariant. */
   readonly violations: readonly Violation[];
 }
 
@@ -37,15 +37,20 @@ export interface Findings {
   violationCount: number;
   readonly violations: Violation[];
   readonly limit: number;
+  /** Invariants that have been reported. */
+  readonly broken: Set<Invariant>;
 }
 
 export function startFindings(limit: number): Findings {
-  return { checked: 0, violationCount: 0, violations: [], limit };
+  return { checked: 0, violationCount: 0, violations: [], limit, broken: new Set() };
 }
 
 export function report(findings: Findings, violation: Violation): void {
   findings.violationCount++;
-  if (findings.violations.length < findings.limit) findings.violations.push(violation);
+  const isFirst = !findings.broken.has(violation.invariant);
+  if (isFirst) findings.broken.add(violation.invariant);
+  // Thousands of wrong counts must not hide that the indices are wrong as well.
+  if (isFirst || findings.violations.length < findings.limit) findings.violations.push(violation);
 }
 
 export function toReport({ checked, violationCount, violations }: Findings): InvariantReport {

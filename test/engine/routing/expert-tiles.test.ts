@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BLOCK_MS, defaultBlockM, expertData, maxNTiles } from "../../../engine/routing/expert-tiles.ts";
+import { BLOCK_MS, defaultBlockM, expertData, fittingBlocks, maxNTiles } from "../../../engine/routing/expert-tiles.ts";
 import { UserError } from "../../../errors.ts";
 
 test("by hand", () => {
@@ -83,6 +83,8 @@ test.each([
 test("what does not fit the map's bits is refused", () => {
   expect(() => expertData(Int32Array.of(32768 * 16 + 1), [16])).toThrow(/Expert 0 needs 32769 tiles/);
   expect(expertData(Int32Array.of(32768 * 16), [16]).tiles[0]?.blockPidMap.at(-1)).toBe(32767 << 16);
+  expect(fittingBlocks(Int32Array.of(1, 32768 * 16 + 1))).toEqual([32, 64, 128]);
+  expect(fittingBlocks(Int32Array.of(1, 32768 * 16))).toEqual(BLOCK_MS);
   expect(() => expertData(new Int32Array(65537))).toThrow(UserError);
   expect(() => expertData(Int32Array.of(1), [0])).toThrow(/block_m must be at least 1/);
 });
