@@ -15,6 +15,8 @@ interface CommandDefinition<Flags extends FlagTable> {
 export interface Command {
   readonly name: string;
   readonly flags: FlagTable;
+  /** The words of which one follows the command's name. Default: none does. */
+  readonly words?: readonly string[];
   readonly addTo: (cli: Argv, done: (code: ExitCode) => void) => void;
 }
 

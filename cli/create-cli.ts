@@ -7,11 +7,12 @@ import type { Command } from "./command.ts";
 import { evalCommand } from "./eval.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
+import { parityCommand } from "./parity.ts";
 import { promptsCommand } from "./prompts.ts";
 import { scoreCommand } from "./score.ts";
 import { serveCommand } from "./serve.ts";
 
-const COMMANDS: readonly Command[] = [evalCommand, promptsCommand, scoreCommand, serveCommand];
+const COMMANDS: readonly Command[] = [evalCommand, parityCommand, promptsCommand, scoreCommand, serveCommand];
 
 /** The names that yargs lists behind one of its messages; none where it says something else. */
 function namesBehind(start: RegExp, message: string): string[] {
@@ -26,6 +27,12 @@ function describeMisuse(message: string, args: readonly string[]): string {
     return `unknown command "${args[0]}"${didYouMean(args[0], names)}; there are: ${names.join(", ")}`;
   }
   const help = `see fusecheck ${command?.name ?? ""} --help`;
+  const [, word] = args;
+  if (command?.words !== undefined && word !== undefined && !word.startsWith("-") && !command.words.includes(word)) {
+    return `unknown "${command.name} ${word}"${didYouMean(word, command.words)}; there are: ${command.words.join(", ")}`;
+  }
+  const few = /^Not enough non-option arguments: got (\d+), need at least (\d+)/.exec(message);
+  if (few !== null) return `too few arguments, ${few[1]} of ${few[2]}; ${help}`;
   const missing = namesBehind(/^Missing required arguments?: /, message);
   if (missing.length > 0) return `${missing.map((name) => `--${name}`).join(" and ")} must be given; ${help}`;
   const [valueless] = namesBehind(/^Not enough arguments following: /, message);
