@@ -38,7 +38,10 @@ export const parityCommand: Command = {
   addTo: (cli, done) => {
     cli.command("parity", "judge routing: captures", (yargs) => {
       for (const level of LEVELS) level.addTo(yargs, done);
-      return yargs.demandCommand(1, `name what to judge: ${LEVELS.map(({ name }) => name).join(", ")}; see fusecheck parity --help`);
+      return yargs.demandCommand(
+        1,
+        `name what to judge: ${LEVELS.map(({ name }) => name).join(", ")}; see fusecheck parity --help`,
+      );
     });
   },
 };

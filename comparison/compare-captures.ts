@@ -10,7 +10,7 @@ import type { LayerRows } from "../metrics/layer-tally.ts";
 import { byteComparison } from "../metrics/same-bytes.ts";
 import type { CaptureComparison, CaptureSide } from "../reports/capture-comparison.ts";
 import { checkSameShape, checkSameTokens } from "../runners/captures/comparable-captures.ts";
-import type { CaptureSource, WeightDtype } from "../runners/captures/capture-source.ts";
+import type { CaptureSource, IdArray, WeightDtype } from "../runners/captures/capture-source.ts";
 import { CaptureScan } from "../runners/captures/scan-capture.ts";
 import { TokenRuns } from "../runners/captures/token-runs.ts";
 import { judgeSelection, MAX_WEIGHT_DIFFERENCE } from "./verdict.ts";
@@ -110,28 +110,49 @@ function compareLayer(comparison: RoutingComparison, { one, two, index, from, to
   const [a, b] = [one, two].map(({ source }) => ({
     ids: source.ids(index, from, to),
     weights: source.weightsOf(index, from, to),
-    margins: source.marginsOf(index, from, to),
   })) as [Read, Read];
-  const scan = one.scan.scan(a.ids);
-  one.scan.add(index, scan, a.ids);
-  // What is the same bits need not be looked at twice.
-  const same = byteComparison(a.ids, b.ids).same(0, a.ids.length);
-  two.scan.add(index, same ? scan : two.scan.scan(b.ids), b.ids);
-  for (const [{ scan: own }, { margins }] of [
-    [one, a],
-    [two, b],
-  ] as const) {
-    if (margins !== undefined) own.addMargins(index, margins);
-  }
+  const same = scanBoth({ one, two, index }, a.ids, b.ids);
+  const sameWeights =
+    a.weights !== undefined &&
+    b.weights !== undefined &&
+    byteComparison(a.weights, b.weights).same(0, a.weights.length);
   if (a.weights !== undefined) one.scan.addWeights(index, a.weights);
-  if (b.weights !== undefined) two.scan.addWeights(index, b.weights);
-  comparison.compareLayer(index, a, b);
+  // Where the first has a fault, there is nothing to find in the second that matters.
+  if (b.weights !== undefined && !sameWeights) two.scan.addWeights(index, b.weights);
+  const margins = [one, two].map(({ source, scan: own }) => {
+    // They are only asked about where experts differ.
+    if (same && !own.wantsMargins(index)) return undefined;
+    const read = source.marginsOf(index, from, to);
+    if (read !== undefined) own.addMargins(index, read);
+    return read;
+  });
+  comparison.compareLayer(index, { ...a, margins: margins[0] }, { ...b, margins: margins[1] });
+}
+
+/** Entries that are scanned together: few, so that one that differs has only these scanned twice. */
+const SCAN_ROWS = 512;
+
+/** @returns whether both have the same ids in the same order */
+function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): boolean {
+  const [bytes, step] = [byteComparison(a, b), SCAN_ROWS * one.source.nExpertsAct];
+  let allSame = true;
+  for (let from = 0; from < a.length; from += step) {
+    const to = Math.min(from + step, a.length);
+    const scan = one.scan.scan(a.subarray(from, to));
+    one.scan.add(index, scan);
+    // What is the same bits need not be looked at twice.
+    const same = bytes.same(from, to);
+    two.scan.add(index, same ? scan : two.scan.scan(b.subarray(from, to)));
+    allSame &&= same;
+  }
+  one.scan.addDigest(index, a);
+  two.scan.addDigest(index, b);
+  return allSame;
 }
 
 interface Read extends LayerRows {
-  readonly ids: ReturnType<CaptureSource["ids"]>;
+  readonly ids: IdArray;
   readonly weights: Float32Array | undefined;
-  readonly margins: Float32Array | undefined;
 }
 
 function coarser(a: WeightDtype | undefined, b: WeightDtype | undefined): WeightDtype {

@@ -1,6 +1,7 @@
 /** A capture from anywhere, read a stretch of tokens at a time. */
+import type { IdArray } from "../routed-experts/sound-rows.ts";
 
-export type IdArray = Uint8Array | Uint16Array | Int32Array;
+export type { IdArray } from "../routed-experts/sound-rows.ts";
 
 /** Precision of weights: what a difference within rounding is depends on it. */
 export type WeightDtype = "F64" | "F32" | "F16" | "BF16";

@@ -4,7 +4,8 @@ import { openSafetensors } from "../../engine/safetensors.ts";
 import type { SafetensorsFile, TensorInfo } from "../../engine/safetensors.ts";
 import { quote } from "../../engine/safetensors-header.ts";
 import { MAX_EXPERTS, MAX_LAYERS } from "./capture-source.ts";
-import type { CaptureSource, IdArray, WeightDtype } from "./capture-source.ts";
+import type { IdArray } from "../routed-experts/sound-rows.ts";
+import type { CaptureSource, WeightDtype } from "./capture-source.ts";
 
 /** What a capture file says of itself, all of it checked against its tensors. */
 export interface CaptureLayout {

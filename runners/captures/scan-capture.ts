@@ -13,7 +13,8 @@ import { broken } from "../routed-experts/capture-result.ts";
 import type { BrokenCapture } from "../routed-experts/capture-result.ts";
 import { mergeScans, RowScanner } from "../routed-experts/scan-layer.ts";
 import type { RowScan } from "../routed-experts/scan-layer.ts";
-import type { CaptureFacts, IdArray } from "./capture-source.ts";
+import type { IdArray } from "../routed-experts/sound-rows.ts";
+import type { CaptureFacts } from "./capture-source.ts";
 
 export class CaptureScan {
   readonly #facts: CaptureFacts;
@@ -41,13 +42,17 @@ export class CaptureScan {
     return this.#scanner.scan(ids);
   }
 
-  add(index: number, scan: RowScan, ids: IdArray): void {
+  /** The next rows of a layer. */
+  add(index: number, scan: RowScan): void {
     const before = this.#scans[index];
     this.#scans[index] = before === undefined ? scan : mergeScans(before, scan);
-    if (this.#groups.some((group) => group.includes(index))) {
-      const bytes = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
-      this.#digests.set(index, createHash("sha1").update(bytes).digest("hex"));
-    }
+  }
+
+  /** All of a layer's ids in this block. */
+  addDigest(index: number, ids: IdArray): void {
+    if (!this.#groups.some((group) => group.includes(index))) return;
+    const bytes = new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength);
+    this.#digests.set(index, createHash("sha1").update(bytes).digest("hex"));
   }
 
   addWeights(index: number, weights: Float32Array): void {
@@ -62,8 +67,13 @@ export class CaptureScan {
     }
   }
 
+  /** Whether it is still open if a layer's margins were recorded at all. */
+  wantsMargins(index: number): boolean {
+    return this.#rows === 0 || this.#zeroMargins.has(index);
+  }
+
   addMargins(index: number, margins: Float32Array): void {
-    if (this.#rows > 0 && !this.#zeroMargins.has(index)) return;
+    if (!this.wantsMargins(index)) return;
     if (margins.some((margin) => margin !== 0)) this.#zeroMargins.delete(index);
     else this.#zeroMargins.add(index);
   }

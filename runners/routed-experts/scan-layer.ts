@@ -1,6 +1,8 @@
 /** What is odd about one layer's ids, found in one pass; a long layer is scanned in parts, which merge. */
 import { createHash } from "node:crypto";
 import type { DecodedIds } from "./decoded-ids.ts";
+import { unsoundFinder } from "./sound-rows.ts";
+import type { FindUnsound, IdArray } from "./sound-rows.ts";
 
 export interface LayerScan extends RowScan {
   /** Equal for layers that hold the same ids. */
@@ -54,43 +56,30 @@ export function mergeScans(a: RowScan, b: RowScan): RowScan {
   };
 }
 
-/** Scans [rows, k]. It is kept between parts for its memory only. */
+/** Scans [rows, k]; it is kept between the parts of a layer for its memory only. */
 export class RowScanner {
   readonly #k: number;
   readonly #nExpertsTot: number;
-  /** The stamp of the row in which each expert was last seen. */
-  readonly #lastSeen: Uint32Array;
-  #stamp = 0;
+  readonly #nextUnsound: FindUnsound;
 
   constructor(k: number, nExpertsTot: number) {
     this.#k = k;
     this.#nExpertsTot = nExpertsTot;
-    this.#lastSeen = new Uint32Array(nExpertsTot);
+    // One expert per token: every row has to be looked at, as a 0 may be none.
+    this.#nextUnsound = k === 1 ? (_, row) => row : unsoundFinder(k, nExpertsTot);
   }
 
   /** @param ids - at least one row */
-  scan(ids: Uint8Array | Uint16Array | Int32Array): RowScan {
-    const [k, nExpertsTot, lastSeen] = [this.#k, this.#nExpertsTot, this.#lastSeen];
+  scan(ids: IdArray): RowScan {
+    const k = this.#k;
     const rows = ids.length / k;
-    const odd = { validRows: 0, negativeRows: 0, zeroRows: 0, outside: undefined, duplicate: undefined } as OddRows;
-    if (this.#stamp + rows >= 2 ** 32) {
-      lastSeen.fill(0);
-      this.#stamp = 0;
+    const odd: OddRows = { validRows: 0, negativeRows: 0, zeroRows: 0, outside: undefined, duplicate: undefined };
+    for (let row = 0; row < rows; row++) {
+      const found = this.#nextUnsound(ids, row);
+      odd.validRows += found - row;
+      row = found;
+      if (row < rows) lookAt(odd, ids.subarray(row * k, row * k + k), row, this.#nExpertsTot);
     }
-    let stamp = this.#stamp;
-    for (let row = 0, at = 0; row < rows; row++) {
-      stamp++;
-      // As a rule a row is sound, and this is all that is done for it.
-      let sound = k > 1;
-      for (const end = at + k; at < end; at++) {
-        const id = ids[at] as number;
-        if (id < 0 || id >= nExpertsTot || lastSeen[id] === stamp) sound = false;
-        else lastSeen[id] = stamp;
-      }
-      if (!sound) lookAt(odd, ids.subarray(at - k, at), row, nExpertsTot);
-      else odd.validRows++;
-    }
-    this.#stamp = stamp;
     return { rows, ...odd, constant: isConstant(ids, k), firstRow: Array.from(ids.subarray(0, k)) };
   }
 }
