@@ -94,9 +94,10 @@ export class LayerTally {
     if (difference > this.#tolerance) this.#weightsBeyond++;
   }
 
-  parity(): Omit<LayerParity, "layer"> {
+  parity(layer: number): LayerParity {
     const { nearTies, downstream, unexplained } = this.#causes;
     return {
+      layer,
       tokens: this.#tokens,
       entries: this.#tokens * this.#k,
       tokensNotJudged: this.#notJudged,
@@ -110,8 +111,9 @@ export class LayerTally {
     };
   }
 
-  detail(): Omit<LayerDetail, "layer"> {
+  detail(layer: number): LayerDetail {
     return {
+      layer,
       jaccardSum: this.#tokens - this.#jaccardLost,
       jaccardMin: this.#jaccardMin,
       weightsBeyond: this.#weightsBeyond,

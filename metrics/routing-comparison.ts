@@ -147,7 +147,7 @@ export class RoutingComparison {
       tokens: this.#tokens,
       tokensAffected: this.#tokensAffected,
       marginsKnown,
-      layers: layers.map((layer, index) => ({ layer, ...(this.#layers[index] as LayerTally).parity() })),
+      layers: layers.map((layer, index) => (this.#layers[index] as LayerTally).parity(layer)),
       firstDivergence: this.#firstDivergence,
       firstUnexplained: this.#firstUnexplained,
     };
@@ -156,7 +156,7 @@ export class RoutingComparison {
   detail(): RoutingDetail {
     const { layers } = this.#options;
     return {
-      layers: layers.map((layer, index) => ({ layer, ...(this.#layers[index] as LayerTally).detail() })),
+      layers: layers.map((layer, index) => (this.#layers[index] as LayerTally).detail(layer)),
       positions: this.#positions.result(layers.length),
       firstWeightBeyond: this.#firstWeightBeyond,
       examples: this.#examples,

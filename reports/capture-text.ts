@@ -94,7 +94,11 @@ function layerTable({ routing, detail }: CaptureComparison): string {
   const shown = all.length > LAYERS_LISTED ? differing.slice(0, LAYERS_LISTED) : all;
   const rows = shown.map(({ layer, own }) => [
     String(layer.layer),
-    ...[layer.tokensMismatched, layer.nearTies, layer.downstream, layer.unexplained, layer.tokensReordered].map(count),
+    count(layer.tokensMismatched),
+    count(layer.nearTies),
+    count(layer.downstream),
+    count(layer.unexplained),
+    count(layer.tokensReordered),
     (own.jaccardSum / layer.tokens).toFixed(4),
     count(own.weightsBeyond),
     layer.weights.count === 0 ? "-" : size(layer.weights.max),

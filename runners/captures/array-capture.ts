@@ -1,6 +1,5 @@
 /** Captures in NumPy arrays, [tokens, layers, K]: what vLLM sends, and what anyone can save. */
 import { UserError } from "../../errors.ts";
-import type { MoeLayout } from "../routed-experts/moe-layout.ts";
 import type { CaptureSource } from "./capture-source.ts";
 import type { ModelFacts } from "./model-facts.ts";
 import { columnsOf } from "./model-facts.ts";
@@ -68,7 +67,7 @@ export function arrayCapture(
 
 /** prime-rl's patched vLLM sends K ids and then the bits of their K float32 weights. */
 function isPacked({ shape, descr }: NpyFile, { layout, nExpertsAct }: ModelFacts): boolean {
-  const k = (layout as MoeLayout | undefined)?.nExpertsAct ?? nExpertsAct;
+  const k = layout?.nExpertsAct ?? nExpertsAct;
   return k !== undefined && descr === "<i4" && shape[2] === 2 * k;
 }
 

@@ -71,7 +71,7 @@ function checkLayers(
   if (expected.join() === layers.join()) return;
   throw new UserError(
     `${path}: layers ${layers.slice(0, 100).join(", ")} have experts, but by the model's config ` +
-      `${expected.slice(0, 100).join(", ")}`,
+      expected.slice(0, 100).join(", "),
   );
 }
 

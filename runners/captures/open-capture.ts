@@ -43,6 +43,9 @@ export async function openCapture(path: string, model: ModelFacts = {}): Promise
 /** Enough to tell all formats apart. */
 const START_BYTES = 64;
 
+/** Those that begin with a mark: from version 2 on. */
+const PICKLE_PROTOCOLS: ReadonlySet<number> = new Set([2, 3, 4, 5]);
+
 function recognise(path: string, { fd, bytes }: OpenedFile): CaptureFormat {
   const start = Buffer.alloc(Math.min(START_BYTES, bytes));
   readFully(fd, path, 0, start);
@@ -51,7 +54,7 @@ function recognise(path: string, { fd, bytes }: OpenedFile): CaptureFormat {
   const text = start.toString("latin1");
   if (text.startsWith("\u0093NUMPY")) return "npy";
   if (text.startsWith("PK\u0003\u0004") || text.startsWith("PK\u0005\u0006")) return "npz";
-  if (/^\u0080[\u0002-\u0005]/.test(text)) return "pickle";
+  if (start[0] === 0x80 && PICKLE_PROTOCOLS.has(start[1] ?? 0)) return "pickle";
   if (/^(?:layer,expert\r?\n)?\d+,\d+\r?\n/.test(text)) return "moe-trace";
   // Broken as it is, it is meant to be one: its own words say more.
   return path.endsWith(".safetensors") ? "safetensors" : "unknown";

@@ -159,7 +159,7 @@ describe("what cannot be compared", () => {
     ["some rows of zeros", (copy) => void copy.ids[1]!.fill(0, 8, 16), /2 of 65 rows of layer 2 are all 0/],
     [
       "constant",
-      (copy) => void copy.ids[2]!.forEach((_, at, row) => (row[at] = at % 4)),
+      (copy) => copy.ids[2]!.forEach((_, at, row) => (row[at] = at % 4)),
       /layer 4 has the same ids for at least 32 different tokens/,
     ],
     ["the same in two layers", (copy) => void (copy.ids[2] = copy.ids[0]!), /layers 1 and 4 hold the same ids/],

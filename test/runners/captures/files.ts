@@ -74,9 +74,9 @@ export function changed(capture: TestCapture, change: (copy: TestCapture) => voi
 /** Sends one token of a layer to another expert than its last one. */
 export function swapLast(capture: TestCapture, layer: number, token: number): void {
   const ids = capture.ids[layer]!;
-  const row = ids.slice(token * capture.k, (token + 1) * capture.k);
+  const row = new Set(ids.slice(token * capture.k, (token + 1) * capture.k));
   let other = 0;
-  while (row.includes(other)) other++;
+  while (row.has(other)) other++;
   ids[token * capture.k + capture.k - 1] = other;
 }
 
