@@ -11,6 +11,9 @@ export interface DifferenceHistogram {
 const SHIFT = 20;
 const BINS = 1 << (31 - SHIFT);
 
+/** What is larger would be infinite as a float32, and have no bin. */
+const MAX_FLOAT32 = 2 ** 128 - 2 ** 104;
+
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
@@ -30,7 +33,7 @@ export class HistogramAccumulator {
   add(difference: number): void {
     if (difference === 0) this.#counts[0]!++;
     else {
-      float[0] = difference;
+      float[0] = Math.min(difference, MAX_FLOAT32);
       // What is too small for a float32 is still no equality.
       this.#counts[Math.max(1, bits[0]! >>> SHIFT)]!++;
     }

@@ -59,6 +59,7 @@ export interface RoutingExample extends Divergence {
 export interface ExampleRow {
   readonly ids: readonly number[];
   readonly weights: readonly number[] | null;
+  /** Null where there is none, or none that is finite. */
   readonly margin: number | null;
 }
 
@@ -240,11 +241,12 @@ export class RoutingComparison {
 
   #exampleRow({ ids, weights, margins }: LayerRows, row: number): ExampleRow {
     const { k } = this.#options;
+    const margin = margins?.[row] ?? NaN;
     const slots = Array.from({ length: k }, (_, slot) => row * k + slot);
     return {
       ids: slots.map((slot) => ids[slot]!),
       weights: weights === undefined ? null : slots.map((slot) => weights[slot]!),
-      margin: margins?.[row] ?? null,
+      margin: Number.isFinite(margin) ? margin : null,
     };
   }
 

@@ -1,5 +1,5 @@
 /** Bytes of an open file, which may be shorter than it was or than it says. */
-import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../errors.ts";
@@ -33,6 +33,22 @@ export function readFully(fd: number, where: string, position: number, target: U
   }
 }
 
+/** @throws UserError where the disk is full and the like */
+export function writeFully(fd: number, position: number, bytes: Uint8Array): void {
+  try {
+    for (let done = 0; done < bytes.length;) {
+      done += writeSync(fd, bytes, done, bytes.length - done, position + done);
+    }
+  } catch (cause) {
+    throw scratchFault(cause);
+  }
+}
+
+function scratchFault(cause: unknown): UserError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new UserError(`cannot write to ${tmpdir()}: ${reason}; set TMPDIR to a folder with space`, { cause });
+}
+
 /**
  * A file for what does not fit into memory, gone when it is closed. Where the system allows it (all but Windows) it has no
  * name from the start, so that nothing stays behind however the process ends.
@@ -56,7 +72,6 @@ export function openScratch(): ScratchFile {
       },
     };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UserError(`cannot write to ${tmpdir()}: ${reason}; set TMPDIR to a folder with space`, { cause });
+    throw scratchFault(cause);
   }
 }

@@ -1,6 +1,5 @@
 /** One layer's ids, written one by one and read in stretches. */
-import { writeSync } from "node:fs";
-import { readFully } from "./file-bytes.ts";
+import { readFully, writeFully } from "./file-bytes.ts";
 import type { ScratchFile } from "./file-bytes.ts";
 
 /** Ids before they are written: small, as there is one for each layer. */
@@ -24,9 +23,7 @@ export class LayerSpool {
 
   flush(): void {
     const bytes = new Uint8Array(this.#buffer.buffer, 0, this.#filled * 2);
-    for (let done = 0; done < bytes.length;) {
-      done += writeSync(this.#file.fd, bytes, done, bytes.length - done, this.#written + done);
-    }
+    writeFully(this.#file.fd, this.#written, bytes);
     this.#written += bytes.length;
     this.#filled = 0;
   }

@@ -3,12 +3,12 @@
  * compressed ones are unpacked into a file without a name, never into memory, and never beyond the size that the
  * archive announces.
  */
-import { closeSync, writeSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { fromFd } from "yauzl";
 import type { Entry, ZipFile } from "yauzl";
 import { UserError } from "../../errors.ts";
 import { quote } from "../../engine/safetensors-header.ts";
-import { openScratch } from "./file-bytes.ts";
+import { openScratch, writeFully } from "./file-bytes.ts";
 import type { OpenedFile, ScratchFile } from "./file-bytes.ts";
 import type { NpyPlace } from "./npy-file.ts";
 
@@ -20,6 +20,9 @@ export interface Npz {
 
 /** More than a capture has arrays. */
 const MAX_MEMBERS = 64;
+
+/** Of one array, unpacked: eight times what 10^9 ids take as 64-bit integers. A small archive may claim far more. */
+const MAX_UNPACKED_BYTES = 2 ** 36;
 
 /** Takes the file over: it is closed with the result. */
 export async function openNpz(path: string, { fd, bytes }: OpenedFile): Promise<Npz> {
@@ -52,6 +55,8 @@ export async function openNpz(path: string, { fd, bytes }: OpenedFile): Promise<
         if (begin + size > bytes) throw fail(`its member ${quote(name)} lies outside of the file (truncated?)`);
         arrays.set(member, { fd, where, begin, bytes: size });
       } else {
+        if (size > MAX_UNPACKED_BYTES)
+          throw fail(`its member ${quote(name)} claims ${size} bytes; at most ${MAX_UNPACKED_BYTES} are unpacked`);
         const file = openScratch();
         scratch.push(file);
         await unpack(zip, entry, file, fail);
@@ -94,7 +99,7 @@ async function unpack(zip: ZipFile, entry: Entry, { fd }: ScratchFile, fail: Fai
     const bytes = chunk as Uint8Array;
     if (done + bytes.length > entry.uncompressedSize)
       throw fail(`its member ${quote(entry.fileName)} is longer than it says`);
-    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at, bytes.length - at, done + at);
+    writeFully(fd, done, bytes);
     done += bytes.length;
   }
   if (done !== entry.uncompressedSize) throw fail(`its member ${quote(entry.fileName)} is shorter than it says`);

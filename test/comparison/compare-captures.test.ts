@@ -3,6 +3,8 @@ import { compareCaptures } from "../../comparison/compare-captures.ts";
 import type { CompareCapturesOptions } from "../../comparison/compare-captures.ts";
 import { UserError } from "../../errors.ts";
 import type { CaptureComparison } from "../../reports/capture-comparison.ts";
+import { renderCaptures } from "../../reports/capture-text.ts";
+import { jsonFileText } from "../../reports/json.ts";
 import { openCapture } from "../../runners/captures/open-capture.ts";
 import { changed, makeCapture, swapLast, temporaryFiles, writeCaptureFile } from "../runners/captures/files.ts";
 import type { TestCapture, WriteOptions } from "../runners/captures/files.ts";
@@ -91,6 +93,23 @@ describe("compareCaptures", () => {
     expect(verdict.held).toBe(false);
     expect(detail.firstWeightBeyond).toEqual({ doc_id: 3, position: 24, layer: 4 });
     expect((await compare(capture, other, { weightTolerance: 2e-4 })).verdict.held).toBe(true);
+  });
+
+  it("has a result that JSON can hold, whatever the margins and weights are", async () => {
+    const odd = changed(capture, (copy) => {
+      swapLast(copy, 0, 3);
+      copy.margins[0]![3] = NaN;
+      copy.weights[0]![64] = 3e38;
+    });
+    const opposite = changed(odd, (copy) => {
+      swapLast(copy, 0, 3);
+      copy.weights[0]![64] = -3e38;
+    });
+    const comparison = await compare(odd, opposite);
+    expect(comparison.routing.layers[0]?.weights.max).toBeCloseTo(6e38, -35);
+    expect(comparison.detail.examples[0]?.fused.margin).toBeNull();
+    expect(JSON.parse(jsonFileText(comparison))).toEqual(comparison);
+    expect(renderCaptures(comparison)).not.toMatch(/NaN|Infinity/);
   });
 
   it("without margins allows what rounding does to one token in a thousand, and no more", async () => {
