@@ -40,7 +40,7 @@ function sides({ captures: [a, b], known }: CaptureComparison): string {
 }
 
 function sideText({ path, format, layers, nExpertsAct, nExpertsTot, nTokens, weights, margins }: CaptureSide): string {
-  const also = [weights === null ? "no weights" : `${weights} weights`, margins ? "margins" : "no margins"].join(", ");
+  const also = `weights: ${weights ?? "none"}; router margins: ${margins ? "yes" : "none"}`;
   return (
     `${visible(path, 200)} (${format}): ${counted(nTokens, "token")}, ${counted(layers.length, "MoE layer")}, ` +
     `${nExpertsAct} of ${nExpertsTot} experts; ${also}`
@@ -53,7 +53,7 @@ function findings({ routing, detail, known, settings }: CaptureComparison): stri
   const jaccard = detail.layers.reduce((total, layer) => total + layer.jaccardSum, 0) / sum("tokens");
   const lowest = Math.min(...detail.layers.map(({ jaccardMin }) => jaccardMin));
   const lines = [
-    `Tokens with other experts in any layer: ${count(routing.tokensAffected)} of ${count(routing.tokens)} (${counted(routing.docs, "doc")}).`,
+    `Tokens of ${counted(routing.docs, "doc")} with other experts in any layer: ${count(routing.tokensAffected)} of ${count(routing.tokens)}.`,
     `Choices with other experts: ${count(sum("tokensMismatched"))} of ${count(sum("tokens"))}; ids: ${count(sum("idsMismatched"))} of ${count(sum("entries"))}; ` +
       `in another order only (allowed): ${count(sum("tokensReordered"))}.`,
     `Jaccard of the expert sets: mean ${jaccard === 1 ? "1" : jaccard.toFixed(6)}, lowest ${size(lowest)}.`,
@@ -99,7 +99,7 @@ function layerTable({ routing, detail }: CaptureComparison): string {
     count(layer.downstream),
     count(layer.unexplained),
     count(layer.tokensReordered),
-    (own.jaccardSum / layer.tokens).toFixed(4),
+    (own.jaccardSum / layer.tokens).toFixed(6),
     count(own.weightsBeyond),
     layer.weights.count === 0 ? "-" : size(layer.weights.max),
   ]);

@@ -1,5 +1,5 @@
 /** Bytes of an open file, which may be shorter than it was or than it says. */
-import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../errors.ts";
@@ -11,16 +11,16 @@ export interface OpenedFile {
 
 /** @throws UserError where it is no file that can be read */
 export function openForReading(path: string): OpenedFile {
-  let fd: number;
   try {
-    fd = openSync(path, "r");
+    // Looked at before it is opened: opening a pipe waits for a writer.
+    if (statSync(path).isFile()) {
+      const fd = openSync(path, "r");
+      return { fd, bytes: fstatSync(fd).size };
+    }
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new UserError(`Cannot read ${path}: ${reason}. Check the path and its permissions.`, { cause });
   }
-  const stat = fstatSync(fd);
-  if (stat.isFile()) return { fd, bytes: stat.size };
-  closeSync(fd);
   throw new UserError(`Cannot read ${path}: it is not a file. Give the path of a capture.`);
 }
 

@@ -43,8 +43,12 @@ function unsound8(ids: IdArray, row: number, nExpertsTot: number): number {
   for (let at = row * 8; at < ids.length; at += 8) {
     const [i0, i1, i2, i3] = [ids[at]!, ids[at + 1]!, ids[at + 2]!, ids[at + 3]!];
     const [i4, i5, i6, i7] = [ids[at + 4]!, ids[at + 5]!, ids[at + 6]!, ids[at + 7]!];
-    if (i0 >= e || i1 >= e || i2 >= e || i3 >= e || i4 >= e || i5 >= e || i6 >= e || i7 >= e) return at / 8;
-    if (i0 < 0 || i1 < 0 || i2 < 0 || i3 < 0 || i4 < 0 || i5 < 0 || i6 < 0 || i7 < 0) return at / 8;
+    // Not below any of them, and below 0 where one is; where E is a power of two it is below E where all are.
+    const all = i0 | i1 | i2 | i3 | i4 | i5 | i6 | i7;
+    if (all < 0) return at / 8;
+    if (all >= e && (i0 >= e || i1 >= e || i2 >= e || i3 >= e || i4 >= e || i5 >= e || i6 >= e || i7 >= e)) {
+      return at / 8;
+    }
     if (i0 === i1 || i0 === i2 || i0 === i3 || i0 === i4 || i0 === i5 || i0 === i6 || i0 === i7) return at / 8;
     if (i1 === i2 || i1 === i3 || i1 === i4 || i1 === i5 || i1 === i6 || i1 === i7) return at / 8;
     if (i2 === i3 || i2 === i4 || i2 === i5 || i2 === i6 || i2 === i7) return at / 8;

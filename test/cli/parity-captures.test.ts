@@ -14,7 +14,7 @@ describe("fusecheck parity captures", () => {
   it("exits 0 where both are the same", async () => {
     const { code, stdout, stderr } = await runFusecheck(["parity", "captures", same, same]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toMatch(/Tokens with other experts in any layer: 0 of 65/);
+    expect(stdout).toMatch(/Tokens of 2 docs with other experts in any layer: 0 of 65/);
     expect(stdout).toMatch(/Held\.\n {2}every token to the same experts with the same weights\n$/);
   });
 
