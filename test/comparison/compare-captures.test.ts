@@ -124,18 +124,18 @@ describe("compareCaptures", () => {
   });
 
   it("compares long docs in stretches as it would at once", async () => {
-    // Several blocks of tokens, one doc over all of them.
-    const long = makeCapture([10, 150_000], { layers: [0, 1] });
+    // A block ends after 65,536 tokens, in the middle of a doc.
+    const long = makeCapture([10, 70_000], { layers: [0, 1] });
     const wrong = changed(long, (copy) => {
-      swapLast(copy, 0, 70_000);
-      for (const token of [5, 69_999, 70_000, 149_000]) swapLast(copy, 1, token);
+      swapLast(copy, 0, 60_000);
+      for (const token of [5, 59_999, 60_000, 69_000]) swapLast(copy, 1, token);
     });
     const { routing } = await compare(long, wrong);
     expect(routing.layers.map(({ unexplained, downstream }) => [unexplained, downstream])).toEqual([
       [1, 0],
       [2, 2],
     ]);
-    expect(routing.layers[1]?.tokensNotJudged).toBe(150_010 - 70_000);
+    expect(routing.layers[1]?.tokensNotJudged).toBe(70_010 - 60_000);
     expect(routing).toMatchObject({ docs: 2, tokensAffected: 4 });
   });
 });
@@ -197,8 +197,8 @@ describe("what cannot be compared", () => {
   });
 
   it("a fault far into a long capture, with the row that it has there", async () => {
-    const long = makeCapture([150_000], { layers: [0, 1], k: 8, nExpertsTot: 64 });
-    const bad = changed(long, (copy) => void (copy.ids[1]![140_000 * 8 + 3] = 200));
-    expect(await refused(bad, bad)).toMatch(/layer 1, row 140000: id 200/);
+    const long = makeCapture([40_000], { layers: [0, 1], k: 8, nExpertsTot: 64 });
+    const bad = changed(long, (copy) => void (copy.ids[1]![39_000 * 8 + 3] = 200));
+    expect(await refused(bad, bad)).toMatch(/layer 1, row 39000: id 200/);
   });
 });
