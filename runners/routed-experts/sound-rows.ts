@@ -41,8 +41,14 @@ function unsoundOfAny(k: number, nExpertsTot: number): FindUnsound {
 function unsound8(ids: IdArray, row: number, nExpertsTot: number): number {
   const e = nExpertsTot;
   for (let at = row * 8; at < ids.length; at += 8) {
-    const [i0, i1, i2, i3] = [ids[at]!, ids[at + 1]!, ids[at + 2]!, ids[at + 3]!];
-    const [i4, i5, i6, i7] = [ids[at + 4]!, ids[at + 5]!, ids[at + 6]!, ids[at + 7]!];
+    const i0 = ids[at]!;
+    const i1 = ids[at + 1]!;
+    const i2 = ids[at + 2]!;
+    const i3 = ids[at + 3]!;
+    const i4 = ids[at + 4]!;
+    const i5 = ids[at + 5]!;
+    const i6 = ids[at + 6]!;
+    const i7 = ids[at + 7]!;
     // Not below any of them, and below 0 where one is; where E is a power of two it is below E where all are.
     const all = i0 | i1 | i2 | i3 | i4 | i5 | i6 | i7;
     if (all < 0) return at / 8;
