@@ -108,6 +108,13 @@ export type { EngineIdentity, VariantEngines, VariantFacts, VariantName } from "
 export { startServer } from "./server/index.ts";
 export type { Server, ServerOptions } from "./server/index.ts";
 
+export { compareCaptures } from "./comparison/compare-captures.ts";
+export type { CompareCapturesOptions } from "./comparison/compare-captures.ts";
+export type { CaptureComparison } from "./reports/capture-comparison.ts";
+export type { CaptureFacts, CaptureSource } from "./runners/captures/capture-source.ts";
+export type { ModelFacts } from "./runners/captures/model-facts.ts";
+export { openCapture } from "./runners/captures/open-capture.ts";
+
 export { evaluate, InterruptedError } from "./comparison/evaluate.ts";
 export type { EvaluateOptions, Evaluation } from "./comparison/evaluate.ts";
 export type { EvaluateSettings } from "./comparison/settings.ts";

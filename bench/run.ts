@@ -8,6 +8,7 @@ import { didYouMean } from "../nearest.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { describeEnvironment } from "../reports/environment.ts";
 import type { Benchmark } from "./benchmark.ts";
+import { benchCaptures } from "./captures.ts";
 import { benchEngine } from "./engine.ts";
 import { benchMainJob } from "./main-job.ts";
 import { benchRouting } from "./routing.ts";
@@ -16,6 +17,7 @@ import { benchTasks } from "./tasks.ts";
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   routing: { title: "Routing data: the fused chain against the reference chain and a copy", run: benchRouting },
+  captures: { title: "Two captures compared", run: benchCaptures },
   tasks: { title: "Tasks: prompts, marking, problems", run: benchTasks },
   engine: { title: "The embedded engine against Transformers", run: benchEngine },
   "main-job": { title: "The main command", run: benchMainJob },

@@ -85,3 +85,24 @@ function valueFlag<T>(flag: string, common: Common, read: (text: string) => T): 
     },
   };
 }
+
+/** A flag whose value is a number of at least 0, which is often tiny: `1e-5` is what one writes. */
+export function toleranceFlag(
+  flag: string,
+  common: Common,
+): Options & { type: "string"; coerce: (v: unknown) => number | undefined } {
+  return {
+    ...common,
+    type: "string",
+    requiresArg: true,
+    coerce: (value) => {
+      const text = single(flag, value);
+      if (text === undefined) return undefined;
+      const number = Number(text);
+      if (!/^(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$/.test(text) || !Number.isFinite(number)) {
+        throw new UserError(`--${flag} must be a number of at least 0, such as 1e-5, not "${text}"`);
+      }
+      return number;
+    },
+  };
+}

@@ -6,6 +6,7 @@ import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { integerFlag, listFlag, textFlag } from "./flags.ts";
+import { PARITY_CAPTURES_FLAGS, runParityCaptures } from "./parity-captures.ts";
 import { writeLines } from "./write-lines.ts";
 
 const DEFAULT_SEED = 1234;
@@ -47,6 +48,7 @@ const FLAGS = {
     describe: "with --answers: only the faults whose name begins so; may be repeated",
     defaultDescription: "all",
   }),
+  ...PARITY_CAPTURES_FLAGS,
 } as const satisfies FlagTable;
 
 type Flags = InferredOptionTypes<typeof FLAGS>;
@@ -54,6 +56,7 @@ type Flags = InferredOptionTypes<typeof FLAGS>;
 /** What can be compared: the first word behind `parity`, and the flags that go with it. */
 const SUBJECTS: Readonly<Record<string, Subject>> = {
   routing: { flags: ["seed", "dump", "seconds", "write-inputs"], run: runRouting },
+  captures: { flags: Object.keys(PARITY_CAPTURES_FLAGS) as (keyof Flags)[], run: runCaptures },
 };
 
 interface Subject {
@@ -69,7 +72,7 @@ const SELF_TEST_SUBJECT: Subject = {
 /** `fusecheck parity`: routing itself, without asking an engine for answers. */
 export const parityCommand: Command = defineCommand({
   name: "parity",
-  describe: "are routing data right, and would it show if they were not?",
+  describe: "is the routing right: routing data, captures; and would it show if it were not?",
   words: [
     { name: "what", describe: `what to check: ${Object.keys(SUBJECTS).join(", ")}` },
     { name: "files..", describe: "the files to compare, where it compares files" },
@@ -78,6 +81,7 @@ export const parityCommand: Command = defineCommand({
   examples: [
     ["$0 parity routing", "fusecheck's own fused chain on every kind of input, in seconds"],
     ["$0 parity routing --dump FILE", "routing data that a kernel wrote"],
+    ["$0 parity captures baseline/routing.safetensors fused/routing.safetensors", "the two captures of a run"],
     ["$0 parity --self-test", "what the check catches, fault by fault"],
   ],
   handler: async (flags, [what, ...files]) => {
@@ -127,6 +131,12 @@ async function runRouting(flags: Flags, [stray]: readonly string[]): Promise<Exi
   const checked = spotCheck(embeddedFused(), { seed, seconds: seconds ?? 0 });
   await writeLines(spotCheckText("fusecheck's fused chain", seed, checked));
   return checked.failed > 0 ? EXIT.regressed : EXIT.held;
+}
+
+async function runCaptures(flags: Flags, [a, b, ...more]: readonly string[]): Promise<ExitCode> {
+  if (a === undefined || b === undefined || more.length > 0)
+    throw new UserError("parity captures takes two files: fusecheck parity captures A B");
+  return runParityCaptures(a, b, flags);
 }
 
 async function runSelfTest({ seed = DEFAULT_SEED, markdown, fault }: Flags): Promise<ExitCode> {

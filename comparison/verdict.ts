@@ -1,6 +1,8 @@
 /** Did all that was asked for hold? */
 import { poissonTail } from "../metrics/poisson.ts";
+import type { RoutingDetail } from "../metrics/routing-comparison.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
+import type { CaptureVerdict } from "../reports/capture-comparison.ts";
 import { count, counted } from "../reports/number-text.ts";
 import type { JudgedParity, NotJudged, PairedByFilter, VariantSummary, Verdict } from "../reports/comparison.ts";
 
@@ -17,7 +19,7 @@ const CHANCE_OF_FAULT = 0.01;
  * Largest difference of a weight of the same expert on the same token: ten times what the two orders of summing were seen
  * to do to the embedded model's weights (which are of the order of 1), and a hundredth of what bfloat16 would.
  */
-const MAX_WEIGHT_DIFFERENCE = 3e-5;
+export const MAX_WEIGHT_DIFFERENCE = 3e-5;
 
 export function judge(
   variants: readonly VariantSummary[],
@@ -97,17 +99,40 @@ function selectionFaults(routing: RoutingParity): string[] {
 
 /** What of the routing held, as far as it could be seen. */
 function parityHeld({ routing, invariants }: JudgedParity): string {
-  const { tokens, tokensAffected, marginsKnown, layers } = routing;
   const seen = invariants.checked + invariants.inAnswers > 0 ? ["routing data sound"] : [];
+  return [...seen, selectionHeld(routing)].join("; ");
+}
+
+function selectionHeld(routing: RoutingParity): string {
+  const { tokens, tokensAffected, marginsKnown, layers } = routing;
   const weights = layers.some(({ weights: { count: compared } }) => compared > 0) ? " with the same weights" : "";
   const same = `every token to the same experts${weights}`;
   if (!marginsKnown && tokensAffected > 0) {
-    const share = `${count(tokensAffected)} of ${counted(tokens, "token")} to other experts, no more than rounding explains`;
-    return [...seen, share].join("; ");
+    return `${count(tokensAffected)} of ${counted(tokens, "token")} to other experts, no more than rounding explains`;
   }
   const ties = sumOf(routing, "nearTies");
   const but = ties === 0 ? "" : ` but for ${counted(ties, "near-tie")} of ${count(sumOf(routing, "tokens"))} choices`;
-  return [...seen, `${same}${but}`].join("; ");
+  return `${same}${but}`;
+}
+
+/** Judges two captures as a run's are judged, with the tolerance that was asked for. */
+export function judgeSelection(
+  routing: RoutingParity,
+  { layers, firstWeightBeyond: first }: RoutingDetail,
+  { weightTolerance }: { readonly weightTolerance: number },
+): CaptureVerdict {
+  const faults = selectionFaults(routing);
+  if (first !== null) {
+    const beyond = layers.reduce((sum, { weightsBeyond }) => sum + weightsBeyond, 0);
+    const worst = Math.max(...routing.layers.map(({ weights: { max } }) => max));
+    faults.push(
+      `${counted(beyond, "weight")} of the same expert ${beyond === 1 ? "differs" : "differ"} by more than ` +
+        `${weightTolerance}, by up to ${worst.toPrecision(2)} (the first: doc ${first.doc_id}, position ` +
+        `${first.position}, layer ${first.layer})`,
+    );
+  }
+  if (faults.length > 0) return { held: false, reasons: faults };
+  return { held: true, reasons: [selectionHeld(routing)] };
 }
 
 function sumOf({ layers }: RoutingParity, of: "tokens" | "nearTies" | "unexplained"): number {

@@ -46,6 +46,8 @@ export interface SafetensorsFile {
   info(name: string): TensorInfo;
   /** The elements in their own dtype. Each call reads from the file into a fresh array. */
   read(name: string, range?: ElementRange): TensorArray;
+  /** Fills `target` with the tensor's bytes from element `begin` on: for reading a tensor piece by piece without garbage. */
+  readBytes(name: string, begin: number, target: Uint8Array): void;
   /** The elements of an F32, F16, BF16 or F64 tensor as float32; any other dtype is a UserError. */
   readFloat32(name: string, range?: ElementRange): Float32Array;
   /** The elements of an I32, U8, I8, U16, I16, BOOL or (values permitting) I64 tensor as int32. */
@@ -95,12 +97,22 @@ function openedFile(
     const bytes = readAt(path, fd, tensor.begin + begin * width, (end - begin) * width);
     return new ARRAYS[tensor.dtype](bytes.buffer);
   };
+  const readBytes = (name: string, begin: number, target: Uint8Array): void => {
+    const tensor = info(name);
+    if (!open) throw new Error(`${path} was closed before tensor ${quote(name)} was read`);
+    const from = tensor.begin + begin * DTYPE_BYTES[tensor.dtype];
+    if (!(Number.isSafeInteger(begin) && begin >= 0 && from + target.length <= tensor.end)) {
+      throw new RangeError(`${target.length} bytes from element ${begin} on are not inside tensor ${quote(name)}`);
+    }
+    readInto(path, fd, from, target);
+  };
   return {
     path,
     metadata,
     tensors,
     info,
     read,
+    readBytes,
     readFloat32: (name, range) => toFloat32(path, info(name), read(name, range)),
     readInt32: (name, range) => toInt32(path, info(name), read(name, range)),
     close: () => {
@@ -127,13 +139,16 @@ const MAX_READ_BYTES = 2 ** 30;
 
 function readAt(path: string, fd: number, position: number, length: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const count = readSync(fd, bytes, done, Math.min(length - done, MAX_READ_BYTES), position + done);
-    if (count === 0) throw refuse(path, `it ended ${length - done} bytes early while being read (truncated?)`);
+  readInto(path, fd, position, bytes);
+  return bytes;
+}
+
+function readInto(path: string, fd: number, position: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) {
+    const count = readSync(fd, bytes, done, Math.min(bytes.length - done, MAX_READ_BYTES), position + done);
+    if (count === 0) throw refuse(path, `it ended ${bytes.length - done} bytes early while being read (truncated?)`);
     done += count;
   }
-  return bytes;
 }
 
 const ARRAYS = {

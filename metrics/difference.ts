@@ -39,6 +39,11 @@ export class DifferenceAccumulator {
     }
   }
 
+  /** Adds so many pairs that are known to be equal. */
+  addEqual(count: number): void {
+    this.#count += count;
+  }
+
   result(): DifferenceSum {
     return { count: this.#count, sum: this.#sum, max: this.#max, notFinite: this.#notFinite };
   }

@@ -1,8 +1,8 @@
 /** Reads a capture file (docs/captures.md) a stretch of tokens at a time, so that any number of tokens fits in memory. */
-import { UserError } from "../errors.ts";
 import { openSafetensors } from "../engine/safetensors.ts";
 import type { SafetensorsFile } from "../engine/safetensors.ts";
 import type { CaptureShape } from "./capture-store.ts";
+import { captureLayout } from "./captures/safetensors-capture.ts";
 
 /** What was routed for some tokens; every array is layer-major. */
 export interface CapturedTokens {
@@ -39,20 +39,8 @@ export function openCaptureFile(path: string): CaptureFile {
 }
 
 function shapeOf(file: SafetensorsFile): CaptureShape {
-  const number = (name: string): number => {
-    const value = Number(file.metadata.get(name));
-    if (Number.isSafeInteger(value) && value > 0) return value;
-    throw new UserError(`${file.path} is no capture file: its metadata has no "${name}"; see docs/captures.md`);
-  };
-  const layers = (file.metadata.get("moe_layers") ?? "").split(",").map(Number);
-  const has = (name: string): boolean => file.tensors.has(`layers.${layers[0]}.${name}`);
-  return {
-    layers,
-    nExpertsAct: number("n_expts_act"),
-    nExpertsTot: number("n_expts_tot"),
-    weights: has("topk_weights"),
-    margins: has("router_margin"),
-  };
+  const { layers, nExpertsAct, nExpertsTot, weights, margins } = captureLayout(file);
+  return { layers, nExpertsAct, nExpertsTot, weights: weights !== undefined, margins };
 }
 
 function readTokens(file: SafetensorsFile, shape: CaptureShape, from: number, to: number): CapturedTokens {

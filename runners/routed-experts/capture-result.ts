@@ -31,6 +31,8 @@ export type CaptureFault =
   /** A layer that has no experts carries ids. */
   | "dense-layer"
   | "bad-weights"
+  /** A layer's router margins are all 0. */
+  | "bad-margins"
   /** The server ran other tokens than it was given. */
   | "other-tokens"
   /** Given for other docs, but not for this one. */

@@ -10,7 +10,7 @@ import type { LayerColumn } from "./layer-columns.ts";
 import { toLayerMajor } from "./layer-major.ts";
 import type { MoeLayout } from "./moe-layout.ts";
 import { scanLayer } from "./scan-layer.ts";
-import type { LayerScan } from "./scan-layer.ts";
+import type { LayerScan, RowScan } from "./scan-layer.ts";
 
 export interface ExpectedTokens {
   readonly promptTokens: number;
@@ -47,7 +47,7 @@ export function checkCapture(decoded: DecodedIds, expected: ExpectedTokens, layo
   const fault =
     everyIdZero(decoded, layout) ??
     checkDense(scanned, decoded) ??
-    checkLayers(moe, decoded, layout) ??
+    brokenLayers(moe, decoded, layout) ??
     checkSameness(moe, decoded, expected, layout) ??
     checkWeights(decoded, moe);
   if (fault !== undefined) return fault;
@@ -73,7 +73,10 @@ function checkShape(decoded: DecodedIds, expected: ExpectedTokens, layout: MoeLa
 }
 
 function everyIdZero({ ids }: DecodedIds, { nExpertsTot }: MoeLayout): BrokenCapture | undefined {
-  if (nExpertsTot === 1 || ids.some((id) => id !== 0)) return undefined;
+  return nExpertsTot === 1 || ids.some((id) => id !== 0) ? undefined : allZero();
+}
+
+export function allZero(): BrokenCapture {
   return broken(
     "all-zero",
     "every id is 0: the MoE kernel chooses experts inside itself and nothing was recorded; " +
@@ -92,12 +95,19 @@ function checkDense(layers: readonly ScannedLayer[], { rows }: DecodedIds): Brok
   );
 }
 
-function checkLayers(
-  layers: readonly ScannedLayer[],
-  { rows, k }: DecodedIds,
-  { nExpertsTot }: MoeLayout,
+/** A layer of which all rows were scanned. */
+export interface ScannedRows {
+  readonly layer: number;
+  readonly scan: RowScan;
+}
+
+/** Layers with ids that no router can have chosen. */
+export function brokenLayers(
+  layers: readonly ScannedRows[],
+  { rows, k }: Pick<DecodedIds, "rows" | "k">,
+  { nExpertsTot }: Pick<MoeLayout, "nExpertsTot">,
 ): BrokenCapture | undefined {
-  const found = (bad: (scan: LayerScan) => boolean): Found | undefined => locate(layers, bad);
+  const found = (bad: (scan: RowScan) => boolean): Found | undefined => locate(layers, bad);
   const cached = found((scan) => scan.negativeRows > 0);
   if (cached !== undefined)
     return broken(
@@ -136,13 +146,13 @@ function checkLayers(
 }
 
 interface Found {
-  readonly scan: LayerScan;
+  readonly scan: RowScan;
   readonly where: string;
   readonly hint: string;
 }
 
 /** The first layer that is bad, and what it means when no other is. */
-function locate(layers: readonly ScannedLayer[], bad: (scan: LayerScan) => boolean): Found | undefined {
+function locate(layers: readonly ScannedRows[], bad: (scan: RowScan) => boolean): Found | undefined {
   const all = layers.filter(({ scan }) => bad(scan));
   const [first] = all;
   if (first === undefined) return undefined;
@@ -165,21 +175,39 @@ function checkSameness(
   if (nExpertsAct === nExpertsTot) return undefined;
   const distinct = inputIds === undefined ? rows : new Set(inputIds.slice(start, start + rows)).size;
   if (distinct < MIN_DISTINCT_TOKENS) return undefined;
-  const constant = locate(layers, (scan) => scan.constant);
-  if (constant !== undefined)
-    return broken("constant", `${constant.where} has the same ids for ${distinct} different tokens`);
+  const constant = constantLayer(layers, String(distinct));
+  if (constant !== undefined) return constant;
   const seen = new Map<string, number>();
   for (const { layer, scan } of layers) {
     const other = seen.get(scan.digest);
-    if (other !== undefined)
-      return broken("same-layers", `layers ${other} and ${layer} hold the same ids for all of ${rows} rows`);
+    if (other !== undefined) return sameLayers(other, layer, rows);
     seen.set(scan.digest, layer);
   }
   return undefined;
 }
 
+/** @param distinct - how many different tokens there are, in words */
+export function constantLayer(layers: readonly ScannedRows[], distinct: string): BrokenCapture | undefined {
+  const constant = locate(layers, (scan) => scan.constant);
+  if (constant === undefined) return undefined;
+  return broken("constant", `${constant.where} has the same ids for ${distinct} different tokens`);
+}
+
+export function sameLayers(one: number, other: number, rows: number): BrokenCapture {
+  return broken("same-layers", `layers ${one} and ${other} hold the same ids for all of ${rows} rows`);
+}
+
 /** Weights are shares of a token, scaled: below this, all of a token's together are bits that mean something else. */
 const MIN_WEIGHT_SUM = 1e-6;
+
+/** Whether a token's weights, whose absolute values add up to `sum`, can be weights. */
+export function isWeightSum(sum: number): boolean {
+  return sum >= MIN_WEIGHT_SUM && sum < Infinity;
+}
+
+export function badWeights(layer: number, row: number, sum: number): BrokenCapture {
+  return broken("bad-weights", `layer ${layer}, row ${row}: weights that add up to ${sum}`);
+}
 
 function checkWeights(
   { rows, layers, k, weights }: DecodedIds,
@@ -191,8 +219,7 @@ function checkWeights(
       let sum = 0;
       const from = (row * layers + column) * k;
       for (let slot = from; slot < from + k; slot++) sum += Math.abs(weights[slot] as number);
-      if (!(sum >= MIN_WEIGHT_SUM && sum < Infinity))
-        return broken("bad-weights", `layer ${layer}, row ${row}: weights that add up to ${sum}`);
+      if (!isWeightSum(sum)) return badWeights(layer, row, sum);
     }
   }
   return undefined;

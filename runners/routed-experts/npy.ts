@@ -41,9 +41,8 @@ const MAX_RANK = 64;
  * @throws UserError that says what is wrong with them
  */
 export function readNpy(bytes: Uint8Array, where: string): NpyArray {
-  const fail = (reason: string): UserError => new UserError(`${where} is not a usable .npy array: ${reason}`);
-  const { text, end } = headerOf(bytes, fail);
-  const { descr, fortran, shape } = parseHeader(text, fail);
+  const fail = failIn(where);
+  const { descr, fortran, shape, end } = readNpyHeader(bytes, where);
   const dtype = dtypeOf(descr, fail);
   const width = ARRAYS[dtype].BYTES_PER_ELEMENT;
   const needed = elementCount(shape) * width;
@@ -59,7 +58,39 @@ export function readNpy(bytes: Uint8Array, where: string): NpyArray {
   return { dtype, shape, data: fortran && shape.length > 1 ? toRowMajor(data, shape) : data };
 }
 
+/** The most bytes that `readNpyHeader` looks at. */
+export const NPY_HEADER_BYTES: number = 12 + MAX_HEADER_BYTES;
+
+export interface NpyHeader {
+  /** NumPy's name of the dtype, whatever it is. */
+  readonly descr: string;
+  /** Column-major. */
+  readonly fortran: boolean;
+  readonly shape: readonly number[];
+  /** Where the elements begin. */
+  readonly end: number;
+}
+
+/**
+ * @param bytes - the array's first bytes, at least `NPY_HEADER_BYTES` where there are as many
+ * @throws UserError that says what is wrong with them
+ */
+export function readNpyHeader(bytes: Uint8Array, where: string): NpyHeader {
+  const fail = failIn(where);
+  const { text, end } = headerOf(bytes, fail);
+  return { ...parseHeader(text, fail), end };
+}
+
+/** @throws UserError for anything but the integers that can be read */
+export function npyIntegerDtype(descr: string, where: string): NpyDtype {
+  return dtypeOf(descr, failIn(where));
+}
+
 type Fail = (reason: string) => UserError;
+
+function failIn(where: string): Fail {
+  return (reason) => new UserError(`${where} is not a usable .npy array: ${reason}`);
+}
 
 function headerOf(bytes: Uint8Array, fail: Fail): { readonly text: string; readonly end: number } {
   if (bytes.length < 10 || MAGIC.some((byte, i) => bytes[i] !== byte)) throw fail("it does not start as one");
@@ -76,17 +107,11 @@ function headerOf(bytes: Uint8Array, fail: Fail): { readonly text: string; reado
   return { text: Buffer.from(bytes.subarray(start, end)).toString("latin1"), end };
 }
 
-interface Header {
-  readonly descr: string;
-  readonly fortran: boolean;
-  readonly shape: readonly number[];
-}
-
 const ENTRY =
   /\s*'(?<key>descr|fortran_order|shape)'\s*:\s*(?:'(?<text>[^']*)'|(?<flag>True|False)|\((?<shape>[\d,\s]*)\))\s*(?:,|(?=\}))/y;
 
 /** Reads the one kind of dict literal that there can be; anything else is refused, not interpreted. */
-function parseHeader(text: string, fail: Fail): Header {
+function parseHeader(text: string, fail: Fail): Omit<NpyHeader, "end"> {
   if (text.startsWith("{'descr': [")) throw fail("it holds records of several fields; one array of integers is needed");
   const found = new Map<string, string>();
   const body = text.trimEnd();

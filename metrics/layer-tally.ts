@@ -1,0 +1,123 @@
+/** What was counted of one MoE layer while it was compared. */
+import { HistogramAccumulator } from "./difference-histogram.ts";
+import type { DifferenceHistogram } from "./difference-histogram.ts";
+import { DifferenceAccumulator } from "./difference.ts";
+import { findId } from "./expert-sets.ts";
+import type { Cause } from "./position-tally.ts";
+import type { LayerParity } from "./routing-result.ts";
+
+/** One layer of one variant; the rows of a block stand from row `from` (default 0) on. */
+export interface LayerRows {
+  /** [rows * k] */
+  readonly ids: ArrayLike<number>;
+  readonly weights?: ArrayLike<number> | undefined;
+  /** [rows] */
+  readonly margins?: ArrayLike<number> | undefined;
+}
+
+/** Beside `LayerParity`. */
+export interface LayerDetail {
+  readonly layer: number;
+  /** Of both expert sets, summed over the tokens: intersection over union. */
+  readonly jaccardSum: number;
+  readonly jaccardMin: number;
+  /** Weights of one expert that differ by more than the tolerance. */
+  readonly weightsBeyond: number;
+  readonly weights: DifferenceHistogram;
+}
+
+export class LayerTally {
+  readonly #k: number;
+  readonly #tolerance: number;
+  readonly #weights: DifferenceAccumulator = new DifferenceAccumulator();
+  readonly #histogram: HistogramAccumulator = new HistogramAccumulator();
+  readonly #causes: Record<Cause, number> = { nearTies: 0, downstream: 0, unexplained: 0 };
+  #tokens = 0;
+  #idsMismatched = 0;
+  #reordered = 0;
+  #notJudged = 0;
+  #jaccardLost = 0;
+  #jaccardMin = 1;
+  #weightsBeyond = 0;
+
+  constructor({ k, weightTolerance = Infinity }: { readonly k: number; readonly weightTolerance?: number }) {
+    this.#k = k;
+    this.#tolerance = weightTolerance;
+  }
+
+  addTokens(tokens: number, notJudged: number): void {
+    this.#tokens += tokens;
+    this.#notJudged += notJudged;
+  }
+
+  addReordered(): void {
+    this.#reordered++;
+  }
+
+  addMismatch(swapped: number, cause: Cause): void {
+    this.#causes[cause]++;
+    this.#idsMismatched += swapped;
+    const jaccard = (this.#k - swapped) / (this.#k + swapped);
+    this.#jaccardLost += 1 - jaccard;
+    this.#jaccardMin = Math.min(this.#jaccardMin, jaccard);
+  }
+
+  /** Rows whose weights are the same bits. */
+  addEqualWeights(rows: number): void {
+    this.#weights.addEqual(rows * this.#k);
+    this.#histogram.addEqual(rows * this.#k);
+  }
+
+  /**
+   * Compares the weights of a row by id.
+   *
+   * @param ordered - whether both have the same ids in the same order
+   * @returns whether any differs by more than the tolerance
+   */
+  addWeights(a: LayerRows, b: LayerRows, row: number, ordered: boolean): boolean {
+    const [ofA, ofB] = [a.weights, b.weights];
+    if (ofA === undefined || ofB === undefined) return false;
+    const before = this.#weightsBeyond;
+    const start = row * this.#k;
+    for (let slot = start; slot < start + this.#k; slot++) {
+      const other = ordered ? slot : findId(b.ids, a.ids[slot]!, start, this.#k);
+      this.#addWeight(ofA[slot]!, ofB[other]!);
+    }
+    return this.#weightsBeyond > before;
+  }
+
+  #addWeight(a: number, b: number): void {
+    this.#weights.add(a, b);
+    const difference = a === b ? 0 : Math.abs(a - b);
+    if (!Number.isFinite(difference)) return;
+    this.#histogram.add(difference);
+    if (difference > this.#tolerance) this.#weightsBeyond++;
+  }
+
+  parity(layer: number): LayerParity {
+    const { nearTies, downstream, unexplained } = this.#causes;
+    return {
+      layer,
+      tokens: this.#tokens,
+      entries: this.#tokens * this.#k,
+      tokensNotJudged: this.#notJudged,
+      tokensReordered: this.#reordered,
+      tokensMismatched: nearTies + downstream + unexplained,
+      nearTies,
+      downstream,
+      unexplained,
+      idsMismatched: this.#idsMismatched,
+      weights: this.#weights.result(),
+    };
+  }
+
+  detail(layer: number): LayerDetail {
+    return {
+      layer,
+      jaccardSum: this.#tokens - this.#jaccardLost,
+      jaccardMin: this.#jaccardMin,
+      weightsBeyond: this.#weightsBeyond,
+      weights: this.#histogram.result(),
+    };
+  }
+}
