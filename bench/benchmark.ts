@@ -4,6 +4,8 @@ export interface BenchmarkOptions {
   readonly data: string | undefined;
   /** A Python that has torch and transformers. */
   readonly python: string | undefined;
+  /** A Python that has lm-eval. */
+  readonly lmEvalPython: string | undefined;
 }
 
 export interface Benchmark {

@@ -6,6 +6,7 @@ import { hideBin } from "yargs/helpers";
 import packageJson from "../package.json" with { type: "json" };
 import { describeEnvironment } from "../reports/environment.ts";
 import type { Benchmark } from "./benchmark.ts";
+import { benchClient } from "./client.ts";
 import { benchEngine } from "./engine.ts";
 import { benchMainJob } from "./main-job.ts";
 import { benchRouting } from "./routing.ts";
@@ -16,6 +17,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   routing: { title: "Routing data: the fused chain against the reference chain and a copy", run: benchRouting },
   tasks: { title: "Tasks: prompts, marking, problems", run: benchTasks },
   engine: { title: "The embedded engine against Transformers", run: benchEngine },
+  client: { title: "The client against lm-eval", run: benchClient },
   "main-job": { title: "The main command", run: benchMainJob },
 };
 const DOCUMENT = fileURLToPath(new URL("../docs/benchmarks.md", import.meta.url));
@@ -23,10 +25,14 @@ const DOCUMENT = fileURLToPath(new URL("../docs/benchmarks.md", import.meta.url)
 const flags = await yargs(hideBin(process.argv))
   .scriptName("npm run bench --")
   .usage("$0 [NAME ...]")
-  .option("data", { type: "string", describe: "a folder with GSM8K's two files, for `tasks`" })
+  .option("data", { type: "string", describe: "a folder with GSM8K's two files, for `tasks` and `client`" })
   .option("python", {
     type: "string",
     describe: "a Python with torch and transformers, for `engine` [$FUSECHECK_PYTHON]",
+  })
+  .option("lm-eval-python", {
+    type: "string",
+    describe: "a Python with lm-eval[api], for `client` [$FUSECHECK_LM_EVAL_PYTHON, --python]",
   })
   .option("write", { type: "boolean", default: false, describe: "also put the results into docs/benchmarks.md" })
   .epilogue(`Benchmarks: ${Object.keys(BENCHMARKS).join(", ")}. Let the machine do nothing else meanwhile.`)
@@ -39,7 +45,9 @@ if (unknown !== undefined) {
   process.stderr.write(`unknown benchmark "${unknown}"; there are: ${Object.keys(BENCHMARKS).join(", ")}\n`);
   process.exit(2);
 }
-const options = { data: flags.data, python: flags.python ?? process.env["FUSECHECK_PYTHON"] };
+const python = flags.python ?? process.env["FUSECHECK_PYTHON"];
+const lmEvalPython = flags.lmEvalPython ?? process.env["FUSECHECK_LM_EVAL_PYTHON"] ?? flags.python;
+const options = { data: flags.data, python, lmEvalPython };
 for (const name of names) {
   const { title, run } = BENCHMARKS[name] as Benchmark;
   const result = `${await run(options)}\n\n${await provenance(name)}\n`;
