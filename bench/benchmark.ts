@@ -6,6 +6,10 @@ export interface BenchmarkOptions {
   readonly python: string | undefined;
   /** A Python that has lm-eval. */
   readonly lmEvalPython: string | undefined;
+  /** llama.cpp's `llama-batched-bench`. */
+  readonly llamaBench: string | undefined;
+  /** The embedded model as a GGUF file in float32. */
+  readonly gguf: string | undefined;
 }
 
 export interface Benchmark {

@@ -80,8 +80,16 @@ async function sideBySide(ours: Client, lmEval: Client | undefined): Promise<str
       [
         row("CPU seconds per 1,000 requests, start-up included", perThousand, twoDigits),
         row("CPU seconds per 1,000 requests, without start-up", withoutStart, twoDigits),
-        row(`wall seconds, ${whole(DOCS)} docs`, ofAll(({ seconds }) => seconds), oneDigit),
-        row("peak memory, MiB", ofAll(({ peak_mib: mib }) => mib), whole),
+        row(
+          `wall seconds, ${whole(DOCS)} docs`,
+          ofAll(({ seconds }) => seconds),
+          oneDigit,
+        ),
+        row(
+          "peak memory, MiB",
+          ofAll(({ peak_mib: mib }) => mib),
+          whole,
+        ),
       ],
     ),
     "",

@@ -8,6 +8,7 @@ import { describeEnvironment } from "../reports/environment.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { benchClient } from "./client.ts";
 import { benchEngine } from "./engine.ts";
+import { benchLlamaCpp } from "./llama-cpp.ts";
 import { benchMainJob } from "./main-job.ts";
 import { benchRouting } from "./routing.ts";
 import { replaceSection } from "./sections.ts";
@@ -17,6 +18,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   routing: { title: "Routing data: the fused chain against the reference chain and a copy", run: benchRouting },
   tasks: { title: "Tasks: prompts, marking, problems", run: benchTasks },
   engine: { title: "The embedded engine against Transformers", run: benchEngine },
+  "llama-cpp": { title: "The embedded engine against llama.cpp", run: benchLlamaCpp },
   client: { title: "The client against lm-eval", run: benchClient },
   "main-job": { title: "The main command", run: benchMainJob },
 };
@@ -34,6 +36,8 @@ const flags = await yargs(hideBin(process.argv))
     type: "string",
     describe: "a Python with lm-eval[api], for `client` [$FUSECHECK_LM_EVAL_PYTHON, --python]",
   })
+  .option("llama-bench", { type: "string", describe: "llama.cpp's llama-batched-bench, for `llama-cpp`" })
+  .option("gguf", { type: "string", describe: "the model as GGUF (test/live/to_gguf.py), for `llama-cpp`" })
   .option("write", { type: "boolean", default: false, describe: "also put the results into docs/benchmarks.md" })
   .epilogue(`Benchmarks: ${Object.keys(BENCHMARKS).join(", ")}. Let the machine do nothing else meanwhile.`)
   .strictOptions()
@@ -47,7 +51,7 @@ if (unknown !== undefined) {
 }
 const python = flags.python ?? process.env["FUSECHECK_PYTHON"];
 const lmEvalPython = flags.lmEvalPython ?? process.env["FUSECHECK_LM_EVAL_PYTHON"] ?? flags.python;
-const options = { data: flags.data, python, lmEvalPython };
+const options = { data: flags.data, python, lmEvalPython, llamaBench: flags.llamaBench, gguf: flags.gguf };
 for (const name of names) {
   const { title, run } = BENCHMARKS[name] as Benchmark;
   const result = `${await run(options)}\n\n${await provenance(name)}\n`;

@@ -54,13 +54,11 @@ export async function runLmEval(job: LmEvalJob): Promise<LmEvalRun> {
   const own = readFileSync(join(home, "tasks/gsm8k/gsm8k.yaml"), "utf8");
   writeFileSync(join(tasks, `${TASK}.yaml`), withLocalData(own, job.data));
   const model = `base_url=${job.baseUrl}/completions,model=${job.model},num_concurrent=${job.concurrency}`;
-  const args = [
-    ...[SCRIPT, "run", "--model", "local-completions", "--tasks", TASK, "--include_path", tasks],
-    // Its cheapest way: text is sent as it is, and no tokenizer loaded.
-    ...["--model_args", `${model},tokenized_requests=False,tokenizer_backend=None`],
-    ...["--num_fewshot", String(job.numFewshot), "--limit", String(job.limit)],
-    ...["--output_path", output, "--log_samples"],
-  ];
+  const args = [SCRIPT, "run", "--model", "local-completions", "--tasks", TASK, "--include_path", tasks];
+  // Its cheapest way: text is sent as it is, and no tokenizer loaded.
+  args.push("--model_args", `${model},tokenized_requests=False,tokenizer_backend=None`);
+  args.push("--num_fewshot", String(job.numFewshot), "--limit", String(job.limit));
+  args.push("--output_path", output, "--log_samples");
   const env = { ...process.env, HF_HUB_OFFLINE: "1", HF_DATASETS_OFFLINE: "1", ...job.env };
   const { stdout } = await run(job.python, args, { env, maxBuffer: MAX_OUTPUT_BYTES });
   return { version, samples: samplesIn(output), stdout };
@@ -81,7 +79,10 @@ function withLocalData(yaml: string, data: string): string {
 
 function samplesIn(folder: string): LmEvalSample[] {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
-  const [file] = files.filter((name) => /samples_.*\.jsonl$/.test(name)).toSorted().slice(-1);
+  const [file] = files
+    .filter((name) => /samples_.*\.jsonl$/.test(name))
+    .toSorted()
+    .slice(-1);
   if (file === undefined) throw new Error(`lm-eval left no samples in ${folder}`);
   const lines = readFileSync(join(folder, file), "utf8").trimEnd().split("\n");
   return lines.map((line) => JSON.parse(line) as LmEvalSample);
