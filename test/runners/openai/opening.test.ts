@@ -70,7 +70,9 @@ describe("the model", () => {
     const server = { dialect: "transformers", models: ["org/other"], ...withoutModels(500) } as const;
     const { runner } = await openOn(server, { model: "org/other" });
     expect(await ask(runner)).toMatchObject({ text: "Answer to 1 + 1" });
-    await expect(openOn(server)).rejects.toThrow("is not ready: HTTP 500: (empty body); or name the model with --model");
+    await expect(openOn(server)).rejects.toThrow(
+      "is not ready: HTTP 500: (empty body); or name the model with --model",
+    );
   });
 
   it("has to be the same on every replica", async () => {
