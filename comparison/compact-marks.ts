@@ -1,41 +1,60 @@
 /** All marks of a variant, in columns: a run may have a hundred thousand docs, and two variants are held at once. */
 import type { Marked } from "../tasks/index.ts";
 
-/** One doc's marks by filter name, for each doc that the engine gave an answer for, by rising id. */
-export type MarksByDoc = Pick<ReadonlyMap<number, ReadonlyMap<string, Marked>>, "get" | "has" | "keys" | "size">;
+/** One doc's marks by filter name, for each doc that the engine gave an answer for. */
+export interface MarksByDoc {
+  readonly size: number;
+  has(docId: number): boolean;
+  get(docId: number): ReadonlyMap<string, Marked> | undefined;
+  /** The docs' ids, rising. */
+  keys(): Iterable<number>;
+}
+
+interface Column {
+  readonly exactMatch: Uint8Array;
+  readonly extracted: (string | null)[];
+}
 
 export class CompactMarks implements MarksByDoc {
-  readonly #docs: Set<number> = new Set();
-  readonly #columns: ReadonlyMap<string, { readonly exactMatch: Uint8Array; readonly extracted: (string | null)[] }>;
+  readonly #answered: Uint8Array;
+  readonly #columns: ReadonlyMap<string, Column>;
+  /** Answers to grade-school problems repeat themselves: each is held once. */
+  readonly #texts: Map<string, string> = new Map();
+  #size = 0;
 
   /** @param docs - doc ids are below it */
   constructor(filters: readonly string[], docs: number) {
-    const column = (): { exactMatch: Uint8Array; extracted: (string | null)[] } => ({
-      exactMatch: new Uint8Array(docs),
-      extracted: [],
-    });
-    this.#columns = new Map(filters.map((filter) => [filter, column()]));
+    this.#answered = new Uint8Array(docs);
+    this.#columns = new Map(filters.map((filter) => [filter, { exactMatch: new Uint8Array(docs), extracted: [] }]));
   }
 
   set(docId: number, marks: ReadonlyMap<string, Marked>): void {
-    this.#docs.add(docId);
+    if (!this.has(docId)) this.#size += 1;
+    this.#answered[docId] = 1;
     for (const [filter, { exactMatch, extracted }] of this.#columns) {
       const marked = marks.get(filter);
       exactMatch[docId] = marked?.exactMatch ?? 0;
-      extracted[docId] = marked?.extracted ?? null;
+      extracted[docId] = this.#once(marked?.extracted ?? null);
     }
   }
 
+  #once(text: string | null): string | null {
+    if (text === null) return null;
+    const known = this.#texts.get(text);
+    if (known === undefined) this.#texts.set(text, text);
+    return known ?? text;
+  }
+
   get size(): number {
-    return this.#docs.size;
+    return this.#size;
   }
 
   has(docId: number): boolean {
-    return this.#docs.has(docId);
+    return this.#answered[docId] === 1;
   }
 
-  keys(): MapIterator<number> {
-    return this.#docs.keys();
+  *keys(): Generator<number> {
+    for (const [docId, answered] of this.#answered.entries()) if (answered === 1) yield docId;
   }
 
   get(docId: number): ReadonlyMap<string, Marked> | undefined {
@@ -51,6 +70,6 @@ export class CompactMarks implements MarksByDoc {
   /** Under one filter, by rising doc id. */
   exactMatches(filter: string): (0 | 1)[] {
     const column = this.#columns.get(filter)?.exactMatch;
-    return [...this.#docs].map((docId) => (column?.[docId] === 1 ? 1 : 0));
+    return [...this.keys()].map((docId) => (column?.[docId] === 1 ? 1 : 0));
   }
 }
