@@ -42,6 +42,6 @@ export const llamaCpp: EnginePreset = {
   notes: [
     "Requests beyond -np sequences wait; none is refused. For several at a time, give both variants -np N and -c with N times the context of one: they share it.",
     "Flash attention and a cache of 16 bits, both on by default, changed 3 answers in 20 of a small model; -fa off -ctk f32 -ctv f32 gave those of Transformers, to the character.",
-    "The server of llama-cpp-python speaks this dialect, too: one request at a time, no health page, and a cache of the last prompt that no request turns off.",
+    "The server of llama-cpp-python speaks this dialect, too: one request at a time, no health page, a cache of the last prompt that no request turns off, and streams that say nothing of their tokens (leave --stream out).",
   ],
 };

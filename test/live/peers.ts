@@ -18,7 +18,7 @@ export interface Peer {
   readonly path: string;
   /** How many are asked: some servers are slow. */
   readonly docs: number;
-  /** Streams are not cut off when the next request comes. */
+  /** Whether it can be asked for streams. */
   readonly streams: boolean;
 }
 
@@ -52,7 +52,7 @@ export const PEERS: readonly Peer[] = [
       `${variable("FUSECHECK_LIVE_LLAMA_PYTHON")} -m llama_cpp.server --model {model} --host {host} --port {port} --n_ctx 2048 --type_k 0 --type_v 0 --n_threads 1 --n_threads_batch 1`,
     path: "/v1/models",
     docs: 50,
-    // It drops a stream as soon as another request arrives (--interrupt_requests), unless told otherwise.
+    // Its streams do not say how many tokens they took, and end as soon as another request arrives.
     streams: false,
   },
   {
