@@ -4,6 +4,12 @@ export interface BenchmarkOptions {
   readonly data: string | undefined;
   /** A Python that has torch and transformers. */
   readonly python: string | undefined;
+  /** A Python that has lm-eval. */
+  readonly lmEvalPython: string | undefined;
+  /** llama.cpp's `llama-batched-bench`. */
+  readonly llamaBench: string | undefined;
+  /** The embedded model as a GGUF file in float32. */
+  readonly gguf: string | undefined;
 }
 
 export interface Benchmark {

@@ -9,7 +9,9 @@ import packageJson from "../package.json" with { type: "json" };
 import { describeEnvironment } from "../reports/environment.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { benchCaptures } from "./captures.ts";
+import { benchClient } from "./client.ts";
 import { benchEngine } from "./engine.ts";
+import { benchLlamaCpp } from "./llama-cpp.ts";
 import { benchMainJob } from "./main-job.ts";
 import { benchRouting } from "./routing.ts";
 import { replaceSection } from "./sections.ts";
@@ -20,6 +22,8 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   captures: { title: "Two captures compared", run: benchCaptures },
   tasks: { title: "Tasks: prompts, marking, problems", run: benchTasks },
   engine: { title: "The embedded engine against Transformers", run: benchEngine },
+  "llama-cpp": { title: "The embedded engine against llama.cpp", run: benchLlamaCpp },
+  client: { title: "The client against lm-eval", run: benchClient },
   "main-job": { title: "The main command", run: benchMainJob },
 };
 const DOCUMENT = fileURLToPath(new URL("../docs/benchmarks.md", import.meta.url));
@@ -27,11 +31,30 @@ const DOCUMENT = fileURLToPath(new URL("../docs/benchmarks.md", import.meta.url)
 const flags = await yargs(hideBin(process.argv))
   .scriptName("npm run bench --")
   .usage("$0 [NAME ...]")
-  .option("data", { type: "string", requiresArg: true, describe: "a folder with GSM8K's two files, for `tasks`" })
+  .option("data", {
+    type: "string",
+    requiresArg: true,
+    describe: "a folder with GSM8K's two files, for `tasks` and `client`",
+  })
   .option("python", {
     type: "string",
     requiresArg: true,
     describe: "a Python with torch and transformers, for `engine` [$FUSECHECK_PYTHON]",
+  })
+  .option("lm-eval-python", {
+    type: "string",
+    requiresArg: true,
+    describe: "a Python with lm-eval[api], for `client` [$FUSECHECK_LM_EVAL_PYTHON, --python]",
+  })
+  .option("llama-bench", {
+    type: "string",
+    requiresArg: true,
+    describe: "llama.cpp's llama-batched-bench, for `llama-cpp`",
+  })
+  .option("gguf", {
+    type: "string",
+    requiresArg: true,
+    describe: "the model as GGUF (test/live/to_gguf.py), for `llama-cpp`",
   })
   .option("write", { type: "boolean", default: false, describe: "also put the results into docs/benchmarks.md" })
   .epilogue(`Benchmarks: ${Object.keys(BENCHMARKS).join(", ")}. Let the machine do nothing else meanwhile.`)
@@ -43,7 +66,9 @@ try {
   const names = flags._.length === 0 ? Object.keys(BENCHMARKS) : flags._.map(String);
   // All are looked up before the first one takes its minutes.
   const chosen = names.map((name) => [name, getBenchmark(name)] as const);
-  const options = { data: flags.data, python: flags.python ?? process.env["FUSECHECK_PYTHON"] };
+  const python = flags.python ?? process.env["FUSECHECK_PYTHON"];
+  const lmEvalPython = flags.lmEvalPython ?? process.env["FUSECHECK_LM_EVAL_PYTHON"] ?? flags.python;
+  const options = { data: flags.data, python, lmEvalPython, llamaBench: flags.llamaBench, gguf: flags.gguf };
   for (const [name, { title, run }] of chosen) {
     const result = `${await run(options)}\n\n${await provenance(name)}\n`;
     process.stdout.write(`## ${title}\n\n${result}\n`);

@@ -15,3 +15,8 @@ export function range(values: readonly number[], format: (value: number) => stri
 export function whole(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
+
+/** How many times as much ours is, round by round; the median of that. */
+export function ratio(own: readonly number[], other: readonly number[]): string {
+  return `${median(own.map((value, round) => value / (other[round] ?? NaN))).toFixed(2)}x`;
+}

@@ -12,10 +12,9 @@ import type { RunFolder } from "../reports/run-folder.ts";
 import { generationKwargs, mark, promptText } from "../tasks/index.ts";
 import type { Marked, PromptedDoc, Task, TaskData } from "../tasks/index.ts";
 import type { ResolvedSettings } from "./settings.ts";
+import { CompactMarks } from "./compact-marks.ts";
+import type { MarksByDoc } from "./compact-marks.ts";
 import { stated } from "./stated.ts";
-
-/** One doc's marks by filter name, or undefined where the engine gave no answer. */
-export type MarksByDoc = ReadonlyMap<number, ReadonlyMap<string, Marked>>;
 
 export interface MarkedVariant {
   readonly summary: VariantSummary;
@@ -36,7 +35,10 @@ const LISTED_FAILURES = 20;
 
 export async function markVariant(name: string, journal: Journal, options: MarkVariantOptions): Promise<MarkedVariant> {
   const { task, settings, folder, prompts } = options;
-  const marks = new Map<number, ReadonlyMap<string, Marked>>();
+  const marks = new CompactMarks(
+    task.filters.map((filter) => filter.name),
+    settings.docs,
+  );
   const tally = { scored: 0, unanswered: 0, failed: 0, truncated: 0, promptTokens: 0, generatedTokens: 0 };
   const failures: { doc_id: number; reason: string }[] = [];
   for (const doc of prompts()) {
@@ -80,7 +82,7 @@ export async function markVariant(name: string, journal: Journal, options: MarkV
 async function resultsInput(
   name: string,
   journal: Journal,
-  marks: MarksByDoc,
+  marks: CompactMarks,
   { task, data, settings, prompts, folder, fusecheck }: MarkVariantOptions,
   seconds: number,
 ): Promise<LmEvalResultsInput> {
@@ -103,7 +105,7 @@ async function resultsInput(
     version: task.version,
     scores: filters.map((filter) => ({
       filter,
-      summary: exactMatch([...marks.values()].map((marked) => (marked.get(filter) as Marked).exactMatch)),
+      summary: exactMatch(marks.exactMatches(filter)),
     })),
     taskConfig: {
       task: task.name,

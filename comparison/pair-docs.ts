@@ -2,7 +2,7 @@
 import { pairedDifference } from "../metrics/paired.ts";
 import type { FlippedDoc, MarkedAnswer, PairedByFilter } from "../reports/comparison.ts";
 import type { Marked, Task } from "../tasks/index.ts";
-import type { MarksByDoc } from "./mark-variant.ts";
+import type { MarksByDoc } from "./compact-marks.ts";
 
 export interface PairedDocs {
   readonly paired: readonly PairedByFilter[];

@@ -15,6 +15,15 @@ interface Entry {
   readonly failed: boolean;
 }
 
+/** A stretch of the file. Rows in it never change: new ones are put behind them. */
+interface Block {
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
+
+/** About a hundred rows: one read for each row costs more than all that is done with it. */
+const BLOCK_BYTES = 128 * 1024;
+
 interface Waiting {
   readonly row: JournalRow;
   readonly line: Buffer;
@@ -98,6 +107,7 @@ export class Journal {
   readonly #queued: Set<number> = new Set();
   #writing: Promise<void> | undefined;
   #broken: unknown;
+  #block: Block = { offset: 0, bytes: Buffer.alloc(0) };
   #closed = false;
 
   /** Use `openJournal`. */
@@ -187,14 +197,27 @@ export class Journal {
   async read(docId: number): Promise<JournalRow | undefined> {
     const entry = this.#index.get(docId);
     if (entry === undefined) return undefined;
-    const bytes = Buffer.allocUnsafe(entry.bytes);
+    const { offset, bytes } = await this.#blockWith(entry);
+    const start = entry.offset - offset;
+    return parseJournalRow(bytes.toString("utf8", start, start + entry.bytes));
+  }
+
+  /** Docs are read by rising id, and their rows stand nearly in that order: the next is mostly in the same block. */
+  async #blockWith(entry: Entry): Promise<Block> {
+    const end = entry.offset + entry.bytes;
+    const last = this.#block;
+    if (last.offset <= entry.offset && end <= last.offset + last.bytes.length) return last;
+    // Rows finish in another order than they were asked in, so a little of what is before, too.
+    const offset = Math.max(0, entry.offset - BLOCK_BYTES / 4);
+    const bytes = Buffer.allocUnsafe(Math.max(end, Math.min(this.#size, offset + BLOCK_BYTES)) - offset);
     for (let done = 0; done < bytes.length;) {
-      const { bytesRead } = await this.#file.read(bytes, done, bytes.length - done, entry.offset + done);
+      const { bytesRead } = await this.#file.read(bytes, done, bytes.length - done, offset + done);
       if (bytesRead === 0)
         throw new UserError(`${this.path} became shorter while it was in use: choose another --output`);
       done += bytesRead;
     }
-    return parseJournalRow(bytes.toString("utf8"));
+    this.#block = { offset, bytes };
+    return this.#block;
   }
 
   /** The rows by rising doc id, one per doc, read one at a time; can be iterated again and again. */

@@ -38,6 +38,8 @@ const NEUTRAL: NeutralFields = {
   add_special_tokens: [false],
   frequency_penalty: [0],
   presence_penalty: [0],
+  // llama.cpp's word for the next.
+  repeat_penalty: [1],
   repetition_penalty: [1],
   skip_special_tokens: [true],
   use_beam_search: [false],

@@ -5,7 +5,8 @@ export const transformers: EnginePreset = {
   title: "Transformers",
   dialect: "transformers",
   launch: { command: "transformers serve --host {host} --port {port}".split(" ") },
-  healthPath: "/v1/models",
+  // Not its list of models, which fails where there is no cache of models yet. Older versions answer 404 here, once up.
+  healthPath: "/health",
   healthMeans: "the server is up; a model is loaded by its first request",
   startupMs: 15 * 60_000,
   stopSignal: "SIGTERM",

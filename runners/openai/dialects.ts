@@ -72,8 +72,9 @@ export const DIALECTS: Readonly<Record<DialectName, Dialect>> = {
     ...OPENAI,
     maxStops: Infinity,
     ignoreEos: true,
-    // Its logits depend on what was cached, so an answer would depend on which docs came before.
-    fields: { cache_prompt: false },
+    // Its logits depend on what was cached, so an answer would depend on which docs came before. llama-cpp-python's server
+    // punishes tokens that the prompt has (a penalty of 1.1) unless told not to, greedy or not.
+    fields: { cache_prompt: false, repeat_penalty: 1 },
     samplingFields: { top_p: 1, top_k: 0, min_p: 0 },
   },
   trtllm: { ...OPENAI, maxStops: Infinity, ignoreEos: true },

@@ -52,9 +52,10 @@ export async function resolveModel(
   const { askedModel, dialect } = options;
   let chosen: ServedModel | undefined;
   for (const transport of transports) {
-    const models = await modelsOf(transport, options, signal);
     const wanted = askedModel ?? chosen?.id;
-    if (models === undefined || (wanted !== undefined && dialect.loadsUnlistedModels === true)) continue;
+    const needless = wanted !== undefined && dialect.loadsUnlistedModels === true;
+    const models = await modelsOf(transport, options, needless, signal);
+    if (models === undefined || needless) continue;
     chosen = chooseModel(models, wanted, transport.baseUrl);
   }
   if (chosen !== undefined) return askedModel === undefined ? chosen : { ...chosen, id: askedModel };
@@ -62,9 +63,11 @@ export async function resolveModel(
   throw new UserError(`${transports[0]?.baseUrl} does not list its models; name one with --model`);
 }
 
+/** Where the list is needless, a server that answers at all will do: Transformers fails to list where it has no cache. */
 async function modelsOf(
   transport: Transport,
   options: ResolvedOptions,
+  needless: boolean,
   signal: AbortSignal,
 ): Promise<readonly ServedModel[] | undefined> {
   for (let attempts = 1; ; attempts++) {
@@ -79,7 +82,9 @@ async function modelsOf(
         throw new UserError(`cannot reach ${baseUrl}: ${message}; start the server, or correct --base-url`);
       if (status === 401 || status === 403)
         throw new UserError(`${baseUrl} refuses the API key, or wants one: ${message}; set it in the environment`);
-      if (!retry || attempts === ATTEMPTS) throw new UserError(`${baseUrl} is not ready: ${message}`);
+      if (needless) return undefined;
+      const otherwise = options.dialect.loadsUnlistedModels === true ? "; or name the model with --model" : "";
+      if (!retry || attempts === ATTEMPTS) throw new UserError(`${baseUrl} is not ready: ${message}${otherwise}`);
       const wait = backoffMs(attempts - 1, retryAfterMs, options.retries, options.random);
       await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
     }

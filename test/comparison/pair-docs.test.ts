@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { MarksByDoc } from "../../comparison/mark-variant.ts";
+import { CompactMarks } from "../../comparison/compact-marks.ts";
+import type { MarksByDoc } from "../../comparison/compact-marks.ts";
 import { pairDocs } from "../../comparison/pair-docs.ts";
 import { getTask } from "../../tasks/index.ts";
 import type { Marked } from "../../tasks/index.ts";
@@ -12,15 +13,17 @@ function marks(docs: Readonly<Record<number, string>>): MarksByDoc {
     extracted: `found ${digit}`,
     exactMatch: digit === "1" ? 1 : 0,
   });
-  return new Map(
-    Object.entries(docs).map(([id, digits]) => [
+  const all = new CompactMarks(["strict-match", "flexible-extract"], 10);
+  for (const [id, [strict, flexible]] of Object.entries(docs)) {
+    all.set(
       Number(id),
       new Map([
-        ["strict-match", marked(digits[0])],
-        ["flexible-extract", marked(digits[1])],
+        ["strict-match", marked(strict)],
+        ["flexible-extract", marked(flexible)],
       ]),
-    ]),
-  );
+    );
+  }
+  return all;
 }
 
 describe("pairDocs", () => {

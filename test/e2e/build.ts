@@ -21,9 +21,14 @@ declare module "vitest" {
 }
 
 export default function setup(project: TestProject): void {
+  project.provide("fusecheckPackage", builtPackage());
+}
+
+/** The folder of the package as built from the sources that there are now. */
+export function builtPackage(): string {
   const folder = join(CACHE, stateOfSources());
   if (!existsSync(folder)) build(folder);
-  project.provide("fusecheckPackage", folder);
+  return folder;
 }
 
 function stateOfSources(): string {

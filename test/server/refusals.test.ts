@@ -111,9 +111,11 @@ describe("a bad request is refused, and the field named:", () => {
 });
 
 it("fields that change nothing are taken", async () => {
-  const neutral = { top_p: 1, top_k: -1, min_p: 0, presence_penalty: 0, frequency_penalty: 0, repetition_penalty: 1 };
+  const neutral = { top_p: 1, top_k: -1, min_p: 0, presence_penalty: 0, frequency_penalty: 0 };
+  const penalties = { repeat_penalty: 1, repetition_penalty: 1 };
   const ignored = { user: "me", cache_prompt: false, best_of: 1, suffix: null, logit_bias: null, metadata: {} };
-  const { status } = await server.post("/completions", { prompt: "a", max_tokens: 1, ...neutral, ...ignored });
+  const fields = { ...neutral, ...penalties, ...ignored };
+  const { status } = await server.post("/completions", { prompt: "a", max_tokens: 1, ...fields });
   expect(status).toBe(200);
   const greedy = await server.post("/completions", { prompt: "a", max_tokens: 1, temperature: 0, top_p: 0.95 });
   expect(greedy.status).toBe(200);

@@ -29,7 +29,7 @@ const COMMANDS: Readonly<Record<Exclude<EngineName, "openai">, string>> = {
   atom: `python3 -m atom.entrypoints.openai_server --model '${MODEL}' --host 127.0.0.1 --server-port 4321`,
   vllm: `vllm serve '${MODEL}' --host 127.0.0.1 --port 4321`,
   sglang: `python3 -m sglang.launch_server --model-path '${MODEL}' --host 127.0.0.1 --port 4321`,
-  "llama-cpp": `llama-server -m '${MODEL}' --host 127.0.0.1 --port 4321`,
+  "llama-cpp": `llama-server -m '${MODEL}' --host 127.0.0.1 --port 4321 -np 1`,
   trtllm: `trtllm-serve '${MODEL}' --host 127.0.0.1 --port 4321 --backend pytorch`,
   tgi: `text-generation-launcher --model-id '${MODEL}' --hostname 127.0.0.1 --port 4321`,
   transformers: "transformers serve --host 127.0.0.1 --port 4321",

@@ -94,7 +94,7 @@ describe("what is sent", () => {
     ["atom", base],
     ["vllm", { ...base, seed }],
     ["sglang", { ...base, seed }],
-    ["llama-cpp", { ...base, seed, cache_prompt: false }],
+    ["llama-cpp", { ...base, seed, cache_prompt: false, repeat_penalty: 1 }],
     ["trtllm", { ...base, seed }],
     ["tgi", { ...base, seed, model: "tgi" }],
     ["transformers", { ...base, seed }],
@@ -106,7 +106,7 @@ describe("what is sent", () => {
   it.each<[DialectName, object]>([
     ["openai", { top_p: 1 }],
     ["vllm", { top_p: 1, top_k: -1, min_p: 0 }],
-    ["llama-cpp", { top_p: 1, top_k: 0, min_p: 0, cache_prompt: false }],
+    ["llama-cpp", { top_p: 1, top_k: 0, min_p: 0, cache_prompt: false, repeat_penalty: 1 }],
     ["tgi", { model: "tgi" }],
   ])("%s: samples from the whole distribution above temperature 0", async (dialect, more) => {
     expect(await sent(dialect, {}, 0.5)).toEqual({ ...base, seed, ...more, temperature: 0.5 });

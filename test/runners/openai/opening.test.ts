@@ -66,6 +66,15 @@ describe("the model", () => {
     expect(runner.identity.model).toBe("org/other");
   });
 
+  it("need not be listed by a server that loads any: Transformers answers 500 where it has no cache of models", async () => {
+    const server = { dialect: "transformers", models: ["org/other"], ...withoutModels(500) } as const;
+    const { runner } = await openOn(server, { model: "org/other" });
+    expect(await ask(runner)).toMatchObject({ text: "Answer to 1 + 1" });
+    await expect(openOn(server)).rejects.toThrow(
+      "is not ready: HTTP 500: (empty body); or name the model with --model",
+    );
+  });
+
   it("has to be the same on every replica", async () => {
     const [one, other] = await Promise.all([startTestServer({ models: ["a"] }), startTestServer({ models: ["b"] })]);
     await expect(openTestRunner({ baseUrls: [one.baseUrl, other.baseUrl] })).rejects.toThrow('has no model "a"');

@@ -145,7 +145,9 @@ function say(
 ): Saying {
   const messages = body["messages"] as readonly { content: string }[] | undefined;
   const prompt = messages?.at(-1)?.content ?? String(body["prompt"]);
-  const spoilt = body["temperature"] !== 0 || (dialect === "llama-cpp" && body["cache_prompt"] !== false);
+  const spoilt =
+    body["temperature"] !== 0 ||
+    (dialect === "llama-cpp" && (body["cache_prompt"] !== false || body["repeat_penalty"] !== 1));
   const text = spoilt ? sample(prompt, Number(body["seed"] ?? n)) : complete(prompt);
   // Servers that keep the stop string in the text (TGI, Transformers) end there all the same.
   const tokens = text.match(/\s*\S+|\s+$/g) ?? [];
