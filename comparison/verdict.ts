@@ -74,7 +74,7 @@ function parityFaults({ routing, invariants }: JudgedParity): string[] {
   const faults: string[] = [];
   if (invariants.broken > 0)
     faults.push(`routing data: ${invariants.broken} invariants broken (${invariants.firstBroken})`);
-  faults.push(...selectionFaults(routing));
+  faults.push(...selectionFaults(routing, moreThanChance));
   const weights = routing.layers.map((layer) => layer.weights);
   const worst = Math.max(0, ...weights.map(({ max }) => max));
   if (worst > MAX_WEIGHT_DIFFERENCE) faults.push(`weights of the same expert differ by up to ${worst.toPrecision(2)}`);
@@ -82,10 +82,21 @@ function parityFaults({ routing, invariants }: JudgedParity): string[] {
   return faults;
 }
 
-function selectionFaults(routing: RoutingParity): string[] {
+/** More tokens affected than near-ties make, beyond chance. */
+function moreThanChance({ tokens, tokensAffected }: RoutingParity): boolean {
+  return poissonTail(tokensAffected, MAX_TOKENS_AFFECTED * tokens) <= CHANCE_OF_FAULT;
+}
+
+/** A larger share than near-ties make: whoever compares two short captures wants to see the one token that differs. */
+function largerShare({ tokens, tokensAffected }: RoutingParity): boolean {
+  return tokensAffected > MAX_TOKENS_AFFECTED * tokens;
+}
+
+/** @param tooMany - where near-ties cannot be told from faults */
+function selectionFaults(routing: RoutingParity, tooMany: (routing: RoutingParity) => boolean): string[] {
   const { tokens, tokensAffected, marginsKnown, firstUnexplained } = routing;
   if (!marginsKnown) {
-    if (poissonTail(tokensAffected, MAX_TOKENS_AFFECTED * tokens) > CHANCE_OF_FAULT) return [];
+    if (!tooMany(routing)) return [];
     return [`expert sets differ for ${count(tokensAffected)} of ${count(tokens)} tokens, more than rounding explains`];
   }
   if (firstUnexplained === null) return [];
@@ -121,7 +132,7 @@ export function judgeSelection(
   { layers, firstWeightBeyond: first }: RoutingDetail,
   { weightTolerance }: { readonly weightTolerance: number },
 ): CaptureVerdict {
-  const faults = selectionFaults(routing);
+  const faults = selectionFaults(routing, largerShare);
   if (first !== null) {
     const beyond = layers.reduce((sum, { weightsBeyond }) => sum + weightsBeyond, 0);
     const worst = Math.max(...routing.layers.map(({ weights: { max } }) => max));
