@@ -317,8 +317,9 @@ class _Tap:
         """
         if self._memory is not None:
             raise TapError("fusecheck_tap: preallocate() was called before")
-        if self._active:
-            self._memory = _Memory(nbytes, slots, device)
+        # Made under inference mode, it could not be written to outside of it.
+        with torch.inference_mode(False):
+            self._memory = _Memory(nbytes, slots, device) if self._active else None
 
     def patch(self, owner: Any, name: str, **options: Any) -> None:
         """Puts a wrapped function in the place of `owner.name`: of a module, a class or an object. `close()` undoes it.
