@@ -168,6 +168,9 @@ def read_safetensors(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[st
 
 # --- device memory that captured graphs write into
 
+_KEPT: List[Tensor] = []
+"""Memory that graphs write into for as long as the process lives, whatever becomes of the tap."""
+
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -382,6 +385,8 @@ class _Tap:
                 "fusecheck_tap: this call is being captured into a CUDA graph, where no copy to the host can be; "
                 "call preallocate() before the engine captures its graphs"
             )
+        if not self._channels:
+            _KEPT.append(self._memory.bytes)
         channel = _Channel(self._memory)
         self._channels.append(channel)
         return channel

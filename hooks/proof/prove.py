@@ -281,7 +281,7 @@ def run_with_cache(proof: Proof, model: Any, tap: SelectionTap, docs: list[dict[
 
 
 def graphs_of_routers(proof: Proof, model: Any) -> None:
-    """All routers of the model in one CUDA graph, on hidden states that change between replays: to the bit as eagerly."""
+    """All routers of the model in one CUDA graph, replayed on changing hidden states: to the bit as eagerly."""
     tap = tap_routers(proof, model, "router-graph")
     tap.preallocate(64 << 20, slots=2)
     gates = [block.mlp.gate for block in model.model.layers if hasattr(block.mlp, "gate")]
