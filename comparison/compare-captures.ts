@@ -129,8 +129,8 @@ function compareLayer(comparison: RoutingComparison, { one, two, index, from, to
   comparison.compareLayer(index, { ...a, margins: margins[0] }, { ...b, margins: margins[1] });
 }
 
-/** Entries that are scanned together: few, so that one that differs has only these scanned twice. */
-const SCAN_ROWS = 512;
+/** Rows that are scanned together: few, so that one that differs has only these scanned twice. */
+const SCAN_ROWS = 2048;
 
 /** @returns whether both have the same ids in the same order */
 function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): boolean {

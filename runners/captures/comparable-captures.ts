@@ -1,5 +1,6 @@
 /** Whether two captures can be compared at all: of one model, and of the same tokens. */
 import { UserError } from "../../errors.ts";
+import { byteComparison } from "../../metrics/same-bytes.ts";
 import type { CaptureFacts, CapturedTokenInfo } from "./capture-source.ts";
 
 /** @throws UserError that says in what they differ */
@@ -37,7 +38,7 @@ export function checkSameTokens(
 ): void {
   for (const [part, tensor] of PARTS) {
     const [ofA, ofB] = [one[part], two[part]];
-    if (ofA === undefined || ofB === undefined) continue;
+    if (ofA === undefined || ofB === undefined || byteComparison(ofA, ofB).same(0, ofA.length)) continue;
     const at = ofA.findIndex((value, token) => value !== ofB[token]);
     if (at < 0) continue;
     const docs = one.docIndex === undefined ? "" : ` (doc ${one.docIndex[at]}, position ${one.position?.[at] ?? "?"})`;
