@@ -74,7 +74,9 @@ export function routingSentences(parity: Comparison["parity"]): string[] {
   const { routing, invariants } = parity;
   const sum = (of: "tokens" | "entries" | "idsMismatched" | "tokensMismatched" | Cause | "tokensNotJudged"): number =>
     routing.layers.reduce((total, layer) => total + layer[of], 0);
-  const causes = CAUSES.map(([cause, words]) => `${words} ${count(sum(cause))}`).join(", ");
+  const causes = causesOf(routing)
+    .map(([cause, words]) => `${words} ${count(sum(cause))}`)
+    .join(", ");
   const mismatched = sum("tokensMismatched");
   return [
     `${counted(routing.layers.length, "MoE layer")}, ${counted(routing.tokens, "token")} of ${counted(routing.docs, "doc")} ` +
@@ -108,10 +110,23 @@ const CAUSES: readonly (readonly [Cause, string])[] = [
   ["unexplained", "unexplained"],
 ];
 
-function firstDivergenceSentence({ firstDivergence, firstUnexplained }: RoutingParity): string {
+/** What a choice that differs is called where no margin tells a near-tie from a fault. */
+export const UNTOLD = "near-tie or fault";
+
+/** Without margins nothing is known to be a near-tie, and nothing to be none. */
+function causesOf({ marginsKnown }: RoutingParity): typeof CAUSES {
+  if (marginsKnown) return CAUSES;
+  return CAUSES.flatMap(([cause, words]) =>
+    cause === "nearTies" ? [] : [[cause, cause === "unexplained" ? UNTOLD : words] as const],
+  );
+}
+
+function firstDivergenceSentence({ firstDivergence, firstUnexplained, marginsKnown }: RoutingParity): string {
   if (firstDivergence === null) return "First divergence: none.";
   const where = ({ doc_id, position, layer }: Divergence): string =>
     `doc ${doc_id}, position ${position}, layer ${layer}`;
+  // Without margins the first divergence is that.
+  if (!marginsKnown) return `First divergence: ${where(firstDivergence)}.`;
   const unexplained =
     firstUnexplained === null ? "none unexplained" : `the first unexplained: ${where(firstUnexplained)}`;
   return `First divergence: ${where(firstDivergence)}; ${unexplained}.`;

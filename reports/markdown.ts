@@ -1,5 +1,5 @@
 /** A run's findings as Markdown: `report.md`, made to be pasted into a pull request. */
-import type { LayerParity } from "../metrics/routing-parity.ts";
+import type { RoutingParity } from "../metrics/routing-parity.ts";
 import type { Comparison, FlippedDoc, MarkedAnswer } from "./comparison.ts";
 import {
   cutWarnings,
@@ -120,12 +120,12 @@ function routing({ variants, parity, logprobs }: Comparison): string[] {
       .concat(broken, after)
       .map((sentence) => `- ${sentence}`)
       .join("\n"),
-    ...layerTable(parity.routing.layers),
+    ...layerTable(parity.routing),
   ];
 }
 
 /** The layers one by one, where any differs. */
-function layerTable(layers: readonly LayerParity[]): string[] {
+function layerTable({ layers, marginsKnown }: RoutingParity): string[] {
   const differing = layers.filter(
     ({ idsMismatched, weights }) => idsMismatched > 0 || weights.max > 0 || weights.notFinite > 0,
   );
@@ -143,7 +143,7 @@ function layerTable(layers: readonly LayerParity[]): string[] {
       "Tokens with other experts",
       "Near-ties",
       "Downstream",
-      "Unexplained",
+      marginsKnown ? "Unexplained" : "Near-tie or fault",
       "In another order (allowed)",
       "Largest weight Δ",
       "Mean weight Δ",
