@@ -16,7 +16,7 @@ import type { RunFolder } from "../reports/run-folder.ts";
 import { engineVersions } from "../runners/embedded.ts";
 import type { Runner } from "../runners/runner.ts";
 import { incomparable } from "../runners/variant-engines.ts";
-import type { EngineIdentity, VariantEngines, VariantName } from "../runners/variant-engines.ts";
+import type { EngineIdentity, OpenPurpose, VariantEngines, VariantName } from "../runners/variant-engines.ts";
 import { buildPrompts } from "../tasks/index.ts";
 import type { PromptedDoc, Task, TaskData } from "../tasks/index.ts";
 import { askVariant } from "./ask-variant.ts";
@@ -165,14 +165,18 @@ class Run {
 
   #prompts = (): Iterable<PromptedDoc> => promptsOf(this.#options, this.#settings);
 
-  async #open(variant: VariantName): Promise<Runner> {
+  async #open(variant: VariantName, purpose: OpenPurpose): Promise<Runner> {
     const { signal, progress } = this.#options;
-    const { runner, facts } = await this.#engines.open(variant, {
+    const { runner, facts, forCaptures } = await this.#engines.open(variant, {
+      purpose,
       signal,
       folder: this.#folder.file("", variant),
       note: (text) => progress.note(`${variant}: ${text}`),
     });
-    await this.#folder.recordEngine(variant, facts as JsonObject);
+    const before = this.#folder.record.variants[variant]?.engine;
+    // What answered stays on record; of what was started for captures alone, only how.
+    const known = forCaptures === true ? { ...(before ?? facts), captured_by: facts["argv"] } : facts;
+    await this.#folder.recordEngine(variant, known as JsonObject);
     const { baseline, fused } = this.#folder.record.variants;
     if (baseline?.engine !== undefined && fused?.engine !== undefined && !this.#settings.allowDifferences) {
       const [difference] = this.#engines.differences(baseline.engine, fused.engine);
@@ -188,7 +192,7 @@ class Run {
     for (let docId = 0; docId < settings.docs; docId++) if (journal.isCompleted(docId)) completed += 1;
     if (completed === settings.docs) return;
     await this.#folder.setStatus("running");
-    const runner = await this.#open(variant);
+    const runner = await this.#open(variant, "answers");
     const report = progress.start(variant);
     const start = performance.now();
     const elapsed = (): number => Math.round(performance.now() - start) / 1000;
@@ -216,7 +220,10 @@ class Run {
       variant,
       folder: this.#folder,
       sequences: await sequencesToScore(this.#prompts(), baseline, parityDocs),
-      runner: () => this.#open(variant),
+      routing: isRoutingAsked(this.#engines),
+      generation: this.#settings,
+      concurrency: this.#settings.concurrency,
+      runner: () => this.#open(variant, this.#engines.routing === "asked" ? "captures" : "answers"),
       signal,
       progress,
     });
@@ -227,7 +234,7 @@ class Run {
     if (!scored) return notJudged("this engine cannot be given a completion");
     const answers: Partial<Record<VariantName, AnswersRouting>> = {};
     for (const [variant, journal] of journals) answers[variant] = await answersRouting(journal, this.#settings.docs);
-    return judgeParity(this.#folder, answers);
+    return judgeParity(this.#folder, { answers, ...unaskedText(this.#engines) });
   }
 
   async #conclude(
@@ -263,7 +270,7 @@ class Run {
       flips,
       parity,
       logprobs,
-      verdict: judge(summaries, paired, parity, unscored),
+      verdict: judge(summaries, paired, parity, unscored, logprobs),
       notJudged: throughputNote(marked.length),
     };
     await writeFileAtomic(folder.file("comparison.json"), jsonFileText(comparison));
@@ -271,6 +278,15 @@ class Run {
     await folder.setStatus(comparison.verdict.complete ? "complete" : "incomplete");
     return comparison;
   }
+}
+
+function isRoutingAsked({ routing }: VariantEngines): boolean {
+  return routing === "own" || routing === "asked";
+}
+
+function unaskedText({ routing }: VariantEngines): { readonly unasked?: string } {
+  if (routing === "not asked") return { unasked: "routing was not captured (--capture asks for it)" };
+  return routing === "not offered" ? { unasked: "the engine says nothing of its routing" } : {};
 }
 
 function unscoredText(variant: VariantName, failures: ScoredVariant["failures"]): string[] {

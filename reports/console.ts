@@ -4,6 +4,7 @@ import {
   cutWarnings,
   differenceText,
   flippedIds,
+  levelsSentence,
   logprobSentence,
   rates,
   routingSentences,
@@ -53,15 +54,17 @@ function pairedBlock({ paired, flips }: Comparison): string {
   return ["Paired difference, fused - baseline", ...lines, `  docs that flipped: ${flipped}`].join("\n");
 }
 
-function routingBlock({ parity, logprobs }: Comparison): string {
+function routingBlock(comparison: Comparison): string {
+  const { parity, logprobs } = comparison;
   const lines = parity.kind === "judged" ? routingSentences(parity) : [`Not judged: ${visible(parity.reason, 400)}.`];
   if (parity.kind === "judged" && parity.invariants.firstBroken !== null) {
     lines.push(`First broken: ${visible(parity.invariants.firstBroken, 400)}.`);
   }
   lines.push(
     logprobs.kind === "judged"
-      ? logprobSentence(logprobs)
+      ? visible(logprobSentence(logprobs), 800)
       : `Log-probabilities were not judged: ${visible(logprobs.reason, 400)}.`,
+    levelsSentence(comparison),
   );
   return ["Routing parity", ...lines.map((line) => `  ${line}`)].join("\n");
 }

@@ -9,6 +9,7 @@ import type {
   InvariantCounts,
   JudgedLogprobs,
   PairedByFilter,
+  PartedTexts,
   VariantSummary,
 } from "./comparison.ts";
 import { count, counted, points, size } from "./number-text.ts";
@@ -132,9 +133,39 @@ function firstDivergenceSentence({ firstDivergence, firstUnexplained, marginsKno
   return `First divergence: ${where(firstDivergence)}; ${unexplained}.`;
 }
 
-/** How far the log-probabilities of the same tokens lie apart. */
+/** How far the log-probabilities of the same tokens lie apart, how the tokens came about, and what could not be compared. */
 export function logprobSentence(logprobs: JudgedLogprobs): string {
-  return `Log-probabilities of the same tokens: ${differenceSum(logprobs, "token")} of ${counted(logprobs.docs, "doc")}.`;
+  const { way = "given tokens", docs, parted, lacking } = logprobs;
+  const tokens = {
+    "given tokens": "the same tokens",
+    "given text": "the same tokens (the baseline's answers, given to both variants as text)",
+    generated: "the tokens that both variants generate, each for itself, up to where they part",
+  }[way];
+  const sentence = `Log-probabilities of ${tokens}: ${differenceSum(logprobs, "token")} of ${counted(docs, "doc")}.`;
+  const left = lacking && ` ${counted(lacking.docs, "doc")} could not be compared (${lacking.reason}).`;
+  return `${sentence}${parted === undefined ? "" : ` ${partedSentence(parted, docs)}`}${left ?? ""}`;
+}
+
+function partedSentence({ docs, first }: PartedTexts, compared: number): string {
+  if (first === null) return "None of these completions part.";
+  const where = `the first in doc ${first.doc_id} at token ${first.token}`;
+  return `${count(docs)} of ${counted(compared, "completion")} ${docs === 1 ? "parts" : "part"}, ${where}.`;
+}
+
+/** Which of the levels that parity can be judged by were judged. */
+export function levelsSentence({ paired, parity, logprobs }: Comparison): string {
+  const levels = [
+    ["answers", paired.some(({ n }) => n > 0)],
+    ["log-probabilities", logprobs.kind === "judged"],
+    ["routing", parity.kind === "judged"],
+  ] as const;
+  const names = (judged: boolean): string =>
+    levels
+      .filter(([, each]) => each === judged)
+      .map(([name]) => name)
+      .join(", ");
+  const [yes, no] = [names(true), names(false)];
+  return `Judged by: ${yes === "" ? "nothing" : yes}${no === "" ? "" : `; not by: ${no}`}.`;
 }
 
 /** Cut completions are a fault of the setting where there are more than a few of them. */

@@ -5,6 +5,7 @@ import {
   cutWarnings,
   differenceText,
   flippedIds,
+  levelsSentence,
   logprobSentence,
   rates,
   routingSentences,
@@ -104,13 +105,15 @@ function marked({ extracted, exact_match }: MarkedAnswer): string {
   return `${extracted === null ? "no answer" : codeCell(extracted, 40)}, ${exact_match === 1 ? "right" : "wrong"}`;
 }
 
-function routing({ variants, parity, logprobs }: Comparison): string[] {
+function routing(comparison: Comparison): string[] {
+  const { variants, parity, logprobs } = comparison;
   if (variants.length < 2) return [];
   const heading = "## Routing";
   const after =
     logprobs.kind === "judged"
-      ? [logprobSentence(logprobs)]
+      ? [prose(logprobSentence(logprobs), 800)]
       : [`Log-probabilities were not judged: ${prose(logprobs.reason)}.`];
+  after.push(levelsSentence(comparison));
   if (parity.kind === "not judged") return [heading, `Not judged: ${prose(parity.reason)}.`, ...after];
   const broken =
     parity.invariants.firstBroken === null ? [] : [`First broken: ${prose(parity.invariants.firstBroken)}.`];

@@ -15,6 +15,8 @@ export interface JsonQuestion {
   readonly path: string;
   /** Made anew for each attempt. */
   readonly body: () => string;
+  /** Statuses that are answer enough: the request is not tried again after them. */
+  readonly final?: ReadonlySet<number>;
 }
 
 export interface AskJsonOptions extends Pick<ResolvedOptions, "headers" | "retries" | "random"> {
@@ -46,7 +48,7 @@ export async function askJson(
 
 async function askUntilAnswered(
   transports: readonly [Transport, ...Transport[]],
-  { path, body }: JsonQuestion,
+  { path, body, final }: JsonQuestion,
   { headers, retries, random, breaker }: AskJsonOptions,
   signal: AbortSignal,
 ): Promise<unknown> {
@@ -77,7 +79,12 @@ async function askUntilAnswered(
     breaker.attemptFailed(failure, now - start, now);
     signal.throwIfAborted();
     if (isSlow(failure)) slow++;
-    if (!failure.retry || attempts >= retries.attempts || slow >= retries.slowAttempts)
+    if (
+      !failure.retry ||
+      final?.has(failure.status ?? 0) === true ||
+      attempts >= retries.attempts ||
+      slow >= retries.slowAttempts
+    )
       throw new RequestFailedError(failure, attempts);
     const wait = backoffMs(attempts - 1, failure.retryAfterMs, retries, random);
     await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());

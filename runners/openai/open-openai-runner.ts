@@ -4,6 +4,7 @@ import { toAnswer } from "./answer.ts";
 import { Breaker } from "./breaker.ts";
 import { createCapturer } from "./capture.ts";
 import type { DialectName } from "./dialects.ts";
+import { createLogprobAsker } from "./logprobs.ts";
 import { list } from "./models.ts";
 import type { ServedModel } from "./models.ts";
 import { resolveOptions } from "./options.ts";
@@ -76,6 +77,7 @@ export async function openOpenAiRunner(
   const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
   const capturer =
     resolved.captures && createCapturer({ ...resolved, ...life, captures: resolved.captures, model: served.id });
+  const asker = createLogprobAsker({ ...resolved, ...life, model: served.id });
   return {
     async complete(prompt, ask, caller) {
       const body = buildBody(prompt, ask, settings);
@@ -88,9 +90,10 @@ export async function openOpenAiRunner(
       return { text: headers.redactAnswer(text), ...thought, ...rest };
     },
     ...(capturer !== undefined && { capture: capturer.capture }),
+    logprobs: asker.logprobs,
     async close() {
       closed.abort(new Error("the runner is closed"));
-      await Promise.all([close(), capturer?.close()]);
+      await Promise.all([close(), capturer?.close(), asker.close()]);
     },
     identity: {
       name: "openai",
