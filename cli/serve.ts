@@ -13,6 +13,9 @@ const API_KEY = "FUSECHECK_API_KEY";
 
 const FORMS = ["sglang", "vllm"] as const;
 
+/** As the engines call it that give them. */
+const ROUTED_EXPERTS = "enable-return-routed-experts";
+
 /** `fusecheck serve`: the embedded engine behind the OpenAI protocol. */
 export const serveCommand: Command = defineCommand({
   name: "serve",
@@ -46,7 +49,7 @@ export const serveCommand: Command = defineCommand({
       describe: "completions that may wait besides; more are refused with 503",
       defaultDescription: String(DEFAULT_MAX_QUEUE),
     }),
-    "enable-return-routed-experts": {
+    [ROUTED_EXPERTS]: {
       type: "string",
       describe:
         "hand out routed experts as sglang (on request) or vllm (always) does; alone: as a request asks for them",
@@ -60,7 +63,7 @@ export const serveCommand: Command = defineCommand({
     [`${API_KEY}=... $0 serve`, "answer only those who send this key"],
   ],
   handler: async (flags) => {
-    const form = flags["enable-return-routed-experts"];
+    const form = flags[ROUTED_EXPERTS];
     const { startServer } = await import("../server/index.ts");
     const signals = untilSignalled();
     try {
@@ -96,9 +99,10 @@ function say(line: string): void {
 function routedExpertsForm(given: unknown): (typeof FORMS)[number] | "as asked" | undefined {
   if (given === undefined) return undefined;
   if (given === "") return "as asked";
+  if (Array.isArray(given)) throw new UserError(`--${ROUTED_EXPERTS} was given ${given.length} times; give it once`);
   const form = FORMS.find((each) => each === given);
   if (form === undefined)
-    throw new UserError(`--enable-return-routed-experts is ${FORMS.join(" or ")}, not "${String(given)}"`);
+    throw new UserError(`--${ROUTED_EXPERTS} is ${FORMS.join(" or ")}, not ${JSON.stringify(given)}`);
   return form;
 }
 

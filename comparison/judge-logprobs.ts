@@ -12,13 +12,13 @@ export function judgeLogprobs(baseline: readonly ScoredRow[], fused: readonly Sc
   let total = NO_LOGPROBS;
   let way: Way = "given tokens";
   let parted: PartedTexts = { docs: 0, first: null };
-  const lacking: string[] = [];
+  const reasons: string[] = [];
   for (const row of baseline) {
     const other = byDoc.get(row.doc_id);
     if (other === undefined) continue;
     const compared = compareRows(row, other);
     if (compared.kind === "lacking") {
-      lacking.push(compared.reason);
+      reasons.push(compared.reason);
       continue;
     }
     way = compared.way;
@@ -26,7 +26,7 @@ export function judgeLogprobs(baseline: readonly ScoredRow[], fused: readonly Sc
     if (compared.partedAt !== undefined)
       parted = { docs: parted.docs + 1, first: parted.first ?? { doc_id: row.doc_id, token: compared.partedAt } };
   }
-  const [reason] = lacking;
+  const [reason] = reasons;
   if (total.docs === 0) return { kind: "not judged", reason: reason ?? "no doc was scored by both variants" };
   if (total.count + total.notFinite === 0)
     return { kind: "not judged", reason: "what each variant generates for itself differs from its first token on" };
@@ -35,7 +35,7 @@ export function judgeLogprobs(baseline: readonly ScoredRow[], fused: readonly Sc
     ...total,
     way,
     ...(way === "generated" && { parted }),
-    ...(reason !== undefined && { lacking: { docs: lacking.length, reason } }),
+    ...(reason !== undefined && { lacking: { docs: reasons.length, reason } }),
   };
 }
 

@@ -31,13 +31,19 @@ export type Scorer = (sequence: Sequence, signal: AbortSignal) => Promise<Scored
 
 /** Undefined where the engine can do neither. */
 export function scorerOf(runner: Runner, generation: Generation): Scorer | undefined {
-  if (runner.score !== undefined) return withRouting(runner.score);
-  return runner.logprobs && logprobsOnly(runner.logprobs, generation);
+  if (has(runner, "score")) return withRouting(runner);
+  return has(runner, "logprobs") ? logprobsOnly(runner, generation) : undefined;
 }
 
-function withRouting(score: NonNullable<Runner["score"]>): Scorer {
+type Having<Name extends keyof Runner> = Runner & Required<Pick<Runner, Name>>;
+
+function has<Name extends keyof Runner>(runner: Runner, name: Name): runner is Having<Name> {
+  return runner[name] !== undefined;
+}
+
+function withRouting(runner: Having<"score">): Scorer {
   return async ({ doc, completion, text }, signal) => {
-    const scored = await score(doc.prompt, completion ?? text, signal);
+    const scored = await runner.score(doc.prompt, completion ?? text, signal);
     const { inputIds, routing, logprobs, invariants, problem } = scored;
     return {
       row: {
@@ -53,13 +59,13 @@ function withRouting(score: NonNullable<Runner["score"]>): Scorer {
   };
 }
 
-function logprobsOnly(ask: NonNullable<Runner["logprobs"]>, generation: Generation): Scorer {
+function logprobsOnly(runner: Having<"logprobs">, generation: Generation): Scorer {
   return async ({ doc, text }, signal) => {
     const bare = { doc_id: doc.docId, tokens: 0, shape: null, invariants: null, problem: null };
     const none = (reason: string): Scored => ({ row: { ...bare, logprobs: null, way: null, reason } });
     if (text === "") return none("the baseline's answer is empty");
     try {
-      const found = await ask(doc.prompt, { completion: text, ...generation }, signal);
+      const found = await runner.logprobs(doc.prompt, { completion: text, ...generation }, signal);
       if (found.kind === "absent") return none(found.reason);
       const { way, tokens, logprobs } = found;
       return { row: { ...bare, tokens: tokens.length, logprobs, way, token_names: tokens } };

@@ -125,12 +125,12 @@ export function createCapturer(options: CapturerOptions): Capturer {
     signal: AbortSignal,
   ): Promise<{ readonly prompt: readonly number[]; readonly completion: readonly number[] } | undefined> => {
     const start = await idsOf(prompt, signal);
-    const fields = { maxTokens: 1, stop: [], temperature: 0, seed: "capture" };
+    const one = { maxTokens: 1, stop: [], temperature: 0, seed: "capture" };
     // Behind a conversation no start token belongs.
     const more = { return_token_ids: true, ...(prompt.kind === "chat" && { add_special_tokens: false }) };
     const whole = prompt.kind === "completion" ? prompt.text + text : text;
     const body = (): string =>
-      buildBody({ kind: "completion", text: whole }, fields, {
+      buildBody({ kind: "completion", text: whole }, one, {
         ...settings,
         api: "completions",
         logprobs: false,

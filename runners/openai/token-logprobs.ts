@@ -68,7 +68,7 @@ function statedPlaces(logprobs: unknown, tokens: readonly Token[], before: strin
   const begins = listMember(logprobs, "text_offset");
   if (begins?.length !== tokens.length || !begins.every((each): each is number => Number.isSafeInteger(each)))
     return undefined;
-  const [{ name: first = "" } = {}] = tokens;
+  const first = tokens[0]?.name ?? "";
   // A start token is counted by vLLM, though its echo does not show it.
   const hidden =
     before === "" && first !== "" && !given.startsWith(first) && begins[1] === lengthIn("code points", first);
