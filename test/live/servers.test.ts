@@ -1,7 +1,8 @@
 /** Real servers with the embedded engine's own model: they must be asked rightly, and so answer as it does. */
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { run, temporaryFolder } from "../e2e/program.ts";
+import type { Comparison } from "../../reports/comparison.ts";
+import { jsonOf, run, temporaryFolder } from "../e2e/program.ts";
 import { isThere, PEERS, titleOf } from "./peers.ts";
 import type { Peer } from "./peers.ts";
 import { answersOf, sameAnswers, serve } from "./serving.ts";
@@ -30,6 +31,20 @@ function agreement(output: string): { readonly answered: number; readonly same: 
   return { answered: answers.size, same: sameAnswers(answers, answersOf(EMBEDDED)) };
 }
 
+/** Of a server compared with itself: all of them the same, but for the last bits. */
+function expectLogprobs(output: string, way: Peer["logprobs"]): void {
+  const { logprobs, parity } = jsonOf(join(output, "comparison.json")) as Comparison;
+  expect(parity).toEqual({ kind: "not judged", reason: "the engine says nothing of its routing" });
+  if (way === "none") {
+    expect(logprobs).toEqual({ kind: "not judged", reason: expect.stringContaining("asked for its own completion: ") });
+    return;
+  }
+  expect(logprobs).toMatchObject({ kind: "judged", way, docs: FEW, notFinite: 0 });
+  expect(logprobs.kind === "judged" && logprobs.max).toBeLessThan(1e-3);
+  expect(logprobs.kind === "judged" && logprobs.count).toBeGreaterThan(FEW);
+  if (way === "generated") expect(logprobs).toMatchObject({ parted: { docs: 0 } });
+}
+
 function asked({ engine, model, docs }: Peer, limit = docs): string[] {
   return ["--engine", engine, "--model", model(), "--limit", String(limit)];
 }
@@ -56,6 +71,13 @@ describe.each(PEERS.map((peer) => [titleOf(peer), peer] as const))("%s", (_title
     const launch = [...asked(peer, FEW), "--launch", peer.launch()];
     const output = await evaluate([...launch, "--fused", "--baseline-env", "LIVE=0", "--fused-env", "LIVE=1"]);
     expect(sameAnswers(answersOf(output, "baseline"), answersOf(output, "fused"))).toBe(FEW);
+    expectLogprobs(output, peer.logprobs);
+  });
+
+  it.skipIf(!present)("is judged by log-probabilities in chat, too", async () => {
+    const launch = [...asked(peer, FEW), "--chat", "--launch", peer.launch()];
+    const output = await evaluate([...launch, "--fused", "--baseline-env", "LIVE=0", "--fused-env", "LIVE=1"]);
+    expectLogprobs(output, peer.logprobs === "none" ? "none" : "generated");
   });
 
   it.skipIf(!present)("takes a chat in the model's own template", async () => {
