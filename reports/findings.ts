@@ -147,9 +147,9 @@ export function logprobSentence(logprobs: JudgedLogprobs): string {
 }
 
 function partedSentence({ docs, first }: PartedTexts, compared: number): string {
-  if (first === null) return "None of these completions part.";
-  const where = `the first in doc ${first.doc_id} at token ${first.token}`;
-  return `${count(docs)} of ${counted(compared, "completion")} ${docs === 1 ? "parts" : "part"}, ${where}.`;
+  const which = `${count(docs)} of ${counted(compared, "doc")}`;
+  if (first === null) return `They part in ${which}.`;
+  return `They part in ${which}, the first in doc ${first.doc_id} at token ${first.token}.`;
 }
 
 /** Which of the levels that parity can be judged by were judged. */

@@ -111,7 +111,7 @@ describe("a server that cannot be given text", () => {
       parted: { docs: 0, first: null },
     });
     expect(stdout).toContain("that both variants generate, each for itself, up to where they part: largest ");
-    expect(stdout).toContain("None of these completions part.");
+    expect(stdout).toContain("They part in 0 of 3 docs.");
   });
 
   it("in chat is asked so from the start, and the first token that differs is named", async () => {
@@ -130,7 +130,7 @@ describe("a server that cannot be given text", () => {
       count: (DOCS - 1) * TOKENS + 5,
       parted: { docs: 1, first: { doc_id: 1, token: 5 } },
     });
-    expect(stdout).toContain("1 of 3 completions parts, the first in doc 1 at token 5.");
+    expect(stdout).toContain("They part in 1 of 3 docs, the first in doc 1 at token 5.");
   });
 });
 
