@@ -1,6 +1,6 @@
 /** Asks for JSON, outside of what is timed and counted, until it comes. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { backoffMs } from "./backoff.ts";
+import { asksForTooLong, backoffMs } from "./backoff.ts";
 import type { Breaker } from "./breaker.ts";
 import { AttemptError, isSlow } from "./failure.ts";
 import type { Failure } from "./failure.ts";
@@ -79,13 +79,15 @@ async function askUntilAnswered(
     breaker.attemptFailed(failure, now - start, now);
     signal.throwIfAborted();
     if (isSlow(failure)) slow++;
+    const tooLong = asksForTooLong(failure, retries);
     if (
       !failure.retry ||
+      tooLong !== undefined ||
       final?.has(failure.status ?? 0) === true ||
       attempts >= retries.attempts ||
       slow >= retries.slowAttempts
     )
-      throw new RequestFailedError(failure, attempts);
+      throw new RequestFailedError(failure, attempts, tooLong);
     const wait = backoffMs(attempts - 1, failure.retryAfterMs, retries, random);
     await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
   }

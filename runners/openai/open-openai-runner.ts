@@ -7,12 +7,13 @@ import type { DialectName } from "./dialects.ts";
 import { createLogprobAsker } from "./logprobs.ts";
 import { list } from "./models.ts";
 import type { ServedModel } from "./models.ts";
+import { DEFAULT_API_KEY_ENV } from "./headers.ts";
 import { resolveOptions } from "./options.ts";
 import type { OpenAiRunnerOptions, ResolvedOptions } from "./options.ts";
 import { buildBody } from "./request-body.ts";
 import type { Api } from "./request-body.ts";
 import { Requester } from "./requester.ts";
-import { fetchModels, resolveModel } from "./served-models.ts";
+import { anyResponds, fetchModels, resolveModel } from "./served-models.ts";
 import type { RequestStats } from "./stats.ts";
 import { Transport } from "./transport.ts";
 
@@ -72,7 +73,10 @@ export async function openOpenAiRunner(
   const note = notes(resolved);
   // A connection that this side has closed would be taken for one that broke, and be tried again for half a minute.
   const closed = new AbortController();
-  const life = { breaker: new Breaker(resolved.breaker), closed: closed.signal };
+  const probe = (): Promise<boolean> => anyResponds(transports, headers, closed.signal);
+  const keyAdvice = `set ${options.apiKeyEnv ?? DEFAULT_API_KEY_ENV} to one that it takes`;
+  const breaker = new Breaker(resolved.breaker, { probe, keyAdvice });
+  const life = { breaker, closed: closed.signal };
   const requester = new Requester({ ...resolved, ...life, transports, note });
   const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
   const capturer =
@@ -92,6 +96,7 @@ export async function openOpenAiRunner(
     ...(capturer !== undefined && { capture: capturer.capture }),
     logprobs: asker.logprobs,
     async close() {
+      breaker.close();
       closed.abort(new Error("the runner is closed"));
       await Promise.all([close(), capturer?.close(), asker.close()]);
     },
