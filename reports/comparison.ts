@@ -133,6 +133,8 @@ export interface Comparison {
   readonly settings: JsonObject;
   /** The command line that runs it again. */
   readonly command: string;
+  /** What differs beyond what is compared, where the user allowed it, in words. Missing in files of older versions. */
+  readonly differences?: readonly string[];
   /** `baseline` first. */
   readonly variants: readonly VariantSummary[];
   /** Empty when there is one variant. */

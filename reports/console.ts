@@ -1,6 +1,7 @@
 /** A run's findings as plain text for the terminal. */
 import type { Comparison, VariantSummary } from "./comparison.ts";
 import {
+  allowedDifferences,
   cutWarnings,
   differenceText,
   flippedIds,
@@ -21,7 +22,9 @@ export function renderConsole(comparison: Comparison): string {
   const { variants, verdict } = comparison;
   const blocks = variants.map(({ name, table }) => `${visible(name)}\n${makeTable(table).trimEnd()}`);
   if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison));
-  const warnings = cutWarnings(variants).map((warning) => `Warning: ${visible(warning)}`);
+  const warnings = [...cutWarnings(variants), ...allowedDifferences(comparison)].map(
+    (warning) => `Warning: ${visible(warning, 400)}`,
+  );
   blocks.push([...variants.map(variantLine), ...warnings].join("\n"));
   const reasons = verdict.reasons.map((reason) => `  ${visible(reason, 400)}`);
   blocks.push([verdictWord(comparison), ...reasons].join("\n"));

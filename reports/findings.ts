@@ -152,6 +152,11 @@ function partedSentence({ docs, first }: PartedTexts, compared: number): string 
   return `They part in ${which}, the first in doc ${first.doc_id} at token ${first.token}.`;
 }
 
+/** What else differs is no less a cause than what is compared. */
+export function allowedDifferences({ differences = [] }: Comparison): string[] {
+  return differences.map((difference) => `Compared all the same (--allow-differences): ${difference}`);
+}
+
 /** Which of the levels that parity can be judged by were judged. */
 export function levelsSentence({ paired, parity, logprobs }: Comparison): string {
   const levels = [

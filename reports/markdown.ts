@@ -2,6 +2,7 @@
 import type { RoutingParity } from "../metrics/routing-parity.ts";
 import type { Comparison, FlippedDoc, MarkedAnswer } from "./comparison.ts";
 import {
+  allowedDifferences,
   cutWarnings,
   differenceText,
   flippedIds,
@@ -40,7 +41,8 @@ function verdict(comparison: Comparison): string[] {
   const { variants, task } = comparison;
   const names = variants.map(({ name }) => name);
   const title = names.length > 1 ? `${names.slice(1).join(", ")} against ${names[0]}` : (names[0] ?? "no variant");
-  const lines = [`**${verdictWord(comparison)}**`, ...comparison.verdict.reasons.map((reason) => `- ${prose(reason)}`)];
+  const reasons = [...comparison.verdict.reasons, ...allowedDifferences(comparison)];
+  const lines = [`**${verdictWord(comparison)}**`, ...reasons.map((reason) => `- ${prose(reason)}`)];
   return [`# ${prose(task.name)}: ${prose(title)}`, lines.join("\n")];
 }
 

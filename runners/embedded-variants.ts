@@ -50,6 +50,11 @@ export class EmbeddedVariants implements VariantEngines {
     return [];
   }
 
+  /** What it is made of is part of the run's settings. */
+  changes(): readonly string[] {
+    return [];
+  }
+
   async release(variant: VariantName): Promise<void> {
     const opening = this.#runners.get(variant);
     this.#runners.delete(variant);

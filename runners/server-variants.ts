@@ -1,7 +1,7 @@
 /** Servers as the two variants of a run: such as run already, or launched one after the other or side by side. */
 import { join } from "node:path";
 import { captureLaunch } from "./capture-launch.ts";
-import { comparable } from "./comparable.ts";
+import { comparable, factsOfFlags } from "./comparable.ts";
 import type { ResolvedShared, VariantSpec } from "./config/index.ts";
 import { clearEngineCache } from "./engines/index.ts";
 import { launchServer, readServerFacts, stopAndRelease, watchServer } from "./launch/index.ts";
@@ -110,12 +110,14 @@ export class ServerVariants implements VariantEngines {
 
   differences(baseline: VariantFacts, fused: VariantFacts): readonly string[] {
     const { shared, meantToDiffer = [] } = this.#options;
-    const known = ({ model, max_model_len: maxModelLen, server }: VariantFacts): Parameters<typeof comparable>[0] => ({
-      ...(typeof model === "string" && { model }),
-      ...(typeof maxModelLen === "number" && { maxModelLen }),
-      facts: (server ?? {}) as Facts,
-    });
     return comparable(known(baseline), known(fused), { preset: shared.preset, meantToDiffer });
+  }
+
+  changes(before: VariantFacts, now: VariantFacts): readonly string[] {
+    const { preset } = this.#options.shared;
+    // A server that is started for captures is the same engine, but for what captures need.
+    const meantToDiffer = factsOfFlags(preset.capture.args ?? []);
+    return comparable(known(before), known(now), { preset, meantToDiffer, sides: ["before", "now"] });
   }
 
   async release(variant: VariantName): Promise<void> {
@@ -191,7 +193,7 @@ export class ServerVariants implements VariantEngines {
     server: LaunchedServer | undefined,
     { signal, note }: OpenContext,
   ): Promise<Open> {
-    const runner = await this.#runner(baseUrls, signal);
+    const runner = await this.#runner(baseUrls, signal, note);
     for (const warning of runner.warnings) note(`warning: ${warning}`);
     const { hangMs } = this.#options.shared;
     const watch = server && watchServer(server, { traffic: () => runner.stats, hangMs });
@@ -201,8 +203,12 @@ export class ServerVariants implements VariantEngines {
     return { opened, runner, note, ...(server && { server }), ...(watch && { watch }) };
   }
 
-  #runner(baseUrls: readonly string[], signal: AbortSignal): Promise<OpenAiRunner> {
-    return openOpenAiRunner({ ...this.#options.ask, ...this.#protocol(), baseUrls }, signal);
+  #runner(
+    baseUrls: readonly string[],
+    signal: AbortSignal,
+    notify: (text: string) => void = () => {},
+  ): Promise<OpenAiRunner> {
+    return openOpenAiRunner({ ...this.#options.ask, ...this.#protocol(), baseUrls, notify }, signal);
   }
 
   #protocol(): Pick<OpenAiRunnerOptions, "model" | "dialect" | "api" | "apiKeyEnv" | "headerEnv"> {
@@ -251,6 +257,14 @@ export class ServerVariants implements VariantEngines {
       ...(server && { argv: server.argv, startup_s: Math.round(server.startupMs) / 1000 }),
     };
   }
+}
+
+function known({ model, max_model_len: maxModelLen, server }: VariantFacts): Parameters<typeof comparable>[0] {
+  return {
+    ...(typeof model === "string" && { model }),
+    ...(typeof maxModelLen === "number" && { maxModelLen }),
+    facts: (server ?? {}) as Facts,
+  };
 }
 
 const NOTE_EVERY_MS = 10_000;

@@ -51,6 +51,8 @@ export interface VariantEngines {
   open(variant: VariantName, context: OpenContext): Promise<OpenedVariant>;
   /** Why two variants must not be compared, by their facts; empty where nothing speaks against it. */
   differences(baseline: VariantFacts, fused: VariantFacts): readonly string[];
+  /** Why one variant's answers of before and from now on are not one engine's, by its facts of then and now. */
+  changes(before: VariantFacts, now: VariantFacts): readonly string[];
   /** No more is asked of the variant: its engine may go, so that the next one has the machine for itself. */
   release(variant: VariantName): Promise<void>;
   /** Releases all. */
@@ -60,5 +62,12 @@ export interface VariantEngines {
 export function incomparable(reason: string): UserError {
   return new UserError(
     `these variants must not be compared: ${reason}; make them alike, or say --allow-differences if it is meant`,
+  );
+}
+
+export function changedSince(variant: VariantName, change: string): UserError {
+  return new UserError(
+    `${variant} is not the engine that it was when this run began: ${change}; start that one again, ` +
+      `choose another --output, or say --allow-differences to have one variant answered by both`,
   );
 }

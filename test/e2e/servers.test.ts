@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Comparison } from "../../reports/comparison.ts";
+import type { RunRecord } from "../../reports/run-record.ts";
 import { MODEL_DIR } from "../engine/model-dir.ts";
 import { editJson, modelCopy } from "./model-copy.ts";
 import { jsonOf, linesOf, run, temporaryFolder } from "./program.ts";
@@ -219,6 +220,40 @@ describe("servers that must not be compared", () => {
     );
     const meant = await evaluate([...servers, "--allow-differences"]);
     expect([meant.code, meant.comparison().paired.map(({ n }) => n)]).toEqual([0, [DOCS, DOCS]]);
+    expect(meant.comparison().differences).toEqual([difference]);
+    const sentence = `Compared all the same (--allow-differences): ${difference}`;
+    expect(meant.stdout).toContain(`Warning: ${sentence}`);
+    expect(meant.report()).toContain(`- ${sentence}`);
+  });
+
+  it("are also the servers of one variant, where the run goes on with another one", async () => {
+    const folder = join(parent, "two-of-one");
+    const on = (url: string, more: readonly string[] = []): Promise<ProgramRun> =>
+      run(["eval", ...ASKED, "--base-url", url, "--concurrency", "1", "--output", folder, ...more]);
+    let asked = 0;
+    const refuses = await proxy(
+      urls.plain,
+      () => {},
+      () => (++asked > 1 ? 400 : undefined),
+    );
+    expect((await on(refuses)).code).toBe(3);
+    const other = await on(urls.shorter);
+    expect([other.code, other.stdout]).toEqual([2, ""]);
+    expect(other.stderr).toBe(
+      "fusecheck: baseline is not the engine that it was when this run began: the longest context differs: 2048 before, " +
+        "1024 now; start that one again, choose another --output, or say --allow-differences to have one variant " +
+        "answered by both\n",
+    );
+    const meant = await on(urls.shorter, ["--allow-differences"]);
+    expect(meant.code).toBe(0);
+    const { variants } = jsonOf(join(folder, "run.json")) as RunRecord;
+    expect(variants["baseline"]?.earlier).toMatchObject([{ answered: 1, engine: { max_model_len: 2048 } }]);
+    expect(variants["baseline"]?.engine).toMatchObject({ max_model_len: 1024 });
+    expect(meant.stdout).toContain(
+      "baseline was answered by two engines, up to doc number 1 by another: the longest context differs: 2048 before, 1024 now",
+    );
+    // Looked at again, it says so again.
+    expect((await on(urls.shorter)).stdout).toContain("baseline was answered by two engines");
   });
 });
 
