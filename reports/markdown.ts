@@ -111,11 +111,11 @@ function routing(comparison: Comparison): string[] {
   const { variants, parity, logprobs } = comparison;
   if (variants.length < 2) return [];
   const heading = "## Routing";
-  const after =
+  const likelihoods =
     logprobs.kind === "judged"
-      ? [prose(logprobSentence(logprobs), 800)]
-      : [`Log-probabilities were not judged: ${prose(logprobs.reason)}.`];
-  after.push(levelsSentence(comparison));
+      ? prose(logprobSentence(logprobs), 800)
+      : `Log-probabilities were not judged: ${prose(logprobs.reason)}.`;
+  const after = [`${likelihoods} ${levelsSentence(comparison)}`];
   if (parity.kind === "not judged") return [heading, `Not judged: ${prose(parity.reason)}.`, ...after];
   const broken =
     parity.invariants.firstBroken === null ? [] : [`First broken: ${prose(parity.invariants.firstBroken)}.`];

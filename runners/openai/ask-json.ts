@@ -15,8 +15,10 @@ export interface JsonQuestion {
   readonly path: string;
   /** Made anew for each attempt. */
   readonly body: () => string;
-  /** Statuses that are answer enough: the request is not tried again after them. */
-  readonly final?: ReadonlySet<number>;
+  /** Statuses that are answer enough, with the number of attempts from which on they are. */
+  readonly final?: ReadonlyMap<number, number>;
+  /** Throws an AttemptError for what is not the answer that was asked for. */
+  readonly check?: (body: unknown) => void;
 }
 
 export interface AskJsonOptions extends Pick<ResolvedOptions, "headers" | "retries" | "random"> {
@@ -48,7 +50,7 @@ export async function askJson(
 
 async function askUntilAnswered(
   transports: readonly [Transport, ...Transport[]],
-  { path, body, final }: JsonQuestion,
+  { path, body, final, check }: JsonQuestion,
   { headers, retries, random, breaker }: AskJsonOptions,
   signal: AbortSignal,
 ): Promise<unknown> {
@@ -64,9 +66,11 @@ async function askUntilAnswered(
     const request = { method: "POST", path, headers: fields, body: body() } as const;
     let failure: Failure;
     const start = performance.now();
-    const read = (reply: HttpReply): Promise<unknown> => {
+    const read = async (reply: HttpReply): Promise<unknown> => {
       breaker.reached();
-      return readJson(reply, headers.redact);
+      const json = await readJson(reply, headers.redact);
+      check?.(json);
+      return json;
     };
     try {
       return await transport.exchange(request, signal, read);
@@ -80,13 +84,8 @@ async function askUntilAnswered(
     signal.throwIfAborted();
     if (isSlow(failure)) slow++;
     const tooLong = asksForTooLong(failure, retries);
-    if (
-      !failure.retry ||
-      tooLong !== undefined ||
-      final?.has(failure.status ?? 0) === true ||
-      attempts >= retries.attempts ||
-      slow >= retries.slowAttempts
-    )
+    const most = Math.min(retries.attempts, final?.get(failure.status ?? 0) ?? Infinity);
+    if (!failure.retry || tooLong !== undefined || attempts >= most || slow >= retries.slowAttempts)
       throw new RequestFailedError(failure, attempts, tooLong);
     const wait = backoffMs(attempts - 1, failure.retryAfterMs, retries, random);
     await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());

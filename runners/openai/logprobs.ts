@@ -3,9 +3,12 @@
  * outside of the runner's counts, so that nothing that is timed knows of it. What a server can do is found by trying it.
  */
 import type { LogprobRequest, LogprobWay, RunnerPrompt, TokenLogprobs } from "../runner.ts";
+import { toAnswer } from "./answer.ts";
+import type { Asked } from "./answer.ts";
 import { askJson } from "./ask-json.ts";
 import type { Breaker } from "./breaker.ts";
-import { readUsage } from "./completion.ts";
+import { firstChoice, readPiece, readUsage } from "./completion.ts";
+import { transient } from "./failure.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { buildBody } from "./request-body.ts";
 import { RequestFailedError } from "./request-failed-error.ts";
@@ -41,8 +44,14 @@ interface Way {
   readonly ask: (question: Question) => Promise<NamedLogprobs>;
 }
 
-/** Statuses that say what a server cannot do; a server that breaks over a request does not always say so better. */
-const REFUSALS: ReadonlySet<number> = new Set([400, 404, 405, 415, 422, 500, 501]);
+/**
+ * Statuses that say what a server cannot do, with the attempts after which they are believed: a server that breaks over a
+ * request does not always say it better than with a 500, which may as well be an accident.
+ */
+const REFUSALS: ReadonlyMap<number, number> = new Map([
+  ...[400, 404, 405, 415, 422, 501].map((status) => [status, 1] as const),
+  [500, 3],
+]);
 
 export function createLogprobAsker(options: LogprobAskerOptions): LogprobAsker {
   const { dialect, api, model, ignoreEos, extraBody, baseUrls, timeouts, limits, headers } = options;
@@ -51,15 +60,22 @@ export function createLogprobAsker(options: LogprobAskerOptions): LogprobAsker {
   const transports: [Transport, ...Transport[]] = [open(first), ...others.map(open)];
   const settings = { dialect, model, stream: false, ignoreEos, tokenIds: false };
 
-  const send = (path: string, body: string, signal: AbortSignal): Promise<unknown> =>
-    askJson(transports, { path, body: () => body, final: REFUSALS }, options, signal);
+  const send = (path: string, body: string, asked: Asked, signal: AbortSignal): Promise<unknown> => {
+    // What an answer lacks is only believed of what is one.
+    const check = (json: unknown): void => {
+      const choice = firstChoice(json);
+      if (choice === undefined) throw transient("no-choices", "the response has no choice");
+      toAnswer({ ...readPiece(choice), usage: readUsage(json) }, asked, headers.redact);
+    };
+    return askJson(transports, { path, body: () => body, final: REFUSALS, check }, options, signal);
+  };
 
   /** A single token is what every server can be asked for; what it is does not matter. */
   const give = (text: string, more: Fields, signal: AbortSignal): Promise<unknown> => {
     const one = { maxTokens: 1, stop: [], temperature: 0, seed: "log-probabilities" };
     const own = { ...settings, api: "completions", ignoreEos: false, logprobs: false } as const;
     const body = buildBody({ kind: "completion", text }, one, { ...own, extraBody: { ...extraBody, ...more } });
-    return send("/completions", body, signal);
+    return send("/completions", body, one, signal);
   };
 
   const echo = async ({ prompt, request: { completion }, signal }: Question): Promise<NamedLogprobs> => {
@@ -78,7 +94,7 @@ export function createLogprobAsker(options: LogprobAskerOptions): LogprobAsker {
     const { maxTokens, stop } = request;
     const greedy = { maxTokens, stop, temperature: 0, seed: "log-probabilities" };
     const body = buildBody(prompt, greedy, { ...settings, api, logprobs: true, extraBody });
-    return generatedTokens(await send(api === "chat" ? "/chat/completions" : "/completions", body, signal));
+    return generatedTokens(await send(api === "chat" ? "/chat/completions" : "/completions", body, greedy, signal));
   };
 
   const giving: readonly Way[] = [
