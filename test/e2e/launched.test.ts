@@ -147,7 +147,7 @@ describe("a launch that fails", () => {
     expect(samples(folder)).toEqual(samples(undisturbed.folder));
     expect(launched(name)).toEqual([]);
     // Once there are answers, it is a run, and another way to start it is another run.
-    const other = await run([...args.map((arg) => arg.replace(" serve ", " serve --max-queue 9 "))]);
+    const other = await run(args.map((arg) => arg.replace(" serve ", " serve --max-queue 9 ")));
     expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("holds another run: engine.launch")]);
   });
 });
