@@ -1,6 +1,5 @@
 /** A run from beginning to end: asks the variants, marks, compares, writes the run folder. */
 import { setMaxListeners } from "node:events";
-import { EngineError } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { throughputNote } from "./not-judged.ts";
 import type { Comparison } from "../reports/comparison.ts";
@@ -15,8 +14,8 @@ import { openRunFolder, readRunRecord } from "../reports/run-folder.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
 import { engineVersions } from "../runners/embedded.ts";
 import type { Runner } from "../runners/runner.ts";
-import { incomparable } from "../runners/variant-engines.ts";
-import type { EngineIdentity, VariantEngines, VariantName } from "../runners/variant-engines.ts";
+import { changedSince, incomparable } from "../runners/variant-engines.ts";
+import type { EngineIdentity, OpenPurpose, VariantEngines, VariantName } from "../runners/variant-engines.ts";
 import { buildPrompts } from "../tasks/index.ts";
 import type { PromptedDoc, Task, TaskData } from "../tasks/index.ts";
 import { askVariant } from "./ask-variant.ts";
@@ -108,7 +107,8 @@ async function evaluateIn(
     const comparison = await new Run(options, settings, folder, engines).finish();
     return { comparison, folder: output, resumed: folder.resumed };
   } catch (error) {
-    if (signal.aborted || error instanceof EngineError) await folder.setStatus("interrupted");
+    // Should the folder itself be what failed, the first error is the one to be seen.
+    await folder.setStatus("interrupted").catch(() => {});
     if (!signal.aborted) throw error;
     throw new InterruptedError(`interrupted; ${output} holds what is done`, { cause: error });
   } finally {
@@ -127,6 +127,8 @@ class Run {
   readonly #settings: ResolvedSettings;
   readonly #folder: RunFolder;
   readonly #engines: VariantEngines;
+  /** Docs that were answered before this session. */
+  readonly #completed = new Map<VariantName, number>();
 
   constructor(options: EvaluateOptions, settings: ResolvedSettings, folder: RunFolder, engines: VariantEngines) {
     this.#options = options;
@@ -165,14 +167,21 @@ class Run {
 
   #prompts = (): Iterable<PromptedDoc> => promptsOf(this.#options, this.#settings);
 
-  async #open(variant: VariantName): Promise<Runner> {
+  async #open(variant: VariantName, purpose: OpenPurpose): Promise<Runner> {
     const { signal, progress } = this.#options;
-    const { runner, facts } = await this.#engines.open(variant, {
+    const { runner, facts, forCaptures } = await this.#engines.open(variant, {
+      purpose,
       signal,
       folder: this.#folder.file("", variant),
       note: (text) => progress.note(`${variant}: ${text}`),
     });
-    await this.#folder.recordEngine(variant, facts as JsonObject);
+    const before = this.#folder.record.variants[variant]?.engine;
+    const [change] = before === undefined ? [] : this.#engines.changes(before, facts);
+    if (change !== undefined && !this.#settings.allowDifferences) throw changedSince(variant, change);
+    const answered = change === undefined ? undefined : (this.#completed.get(variant) ?? 0);
+    // What answered stays on record; of what was started for captures alone, only how.
+    const known = forCaptures === true ? { ...(before ?? facts), captured_by: facts["argv"] } : facts;
+    await this.#folder.recordEngine(variant, known as JsonObject, answered);
     const { baseline, fused } = this.#folder.record.variants;
     if (baseline?.engine !== undefined && fused?.engine !== undefined && !this.#settings.allowDifferences) {
       const [difference] = this.#engines.differences(baseline.engine, fused.engine);
@@ -186,9 +195,10 @@ class Run {
     const settings = this.#settings;
     let completed = 0;
     for (let docId = 0; docId < settings.docs; docId++) if (journal.isCompleted(docId)) completed += 1;
+    this.#completed.set(variant, completed);
     if (completed === settings.docs) return;
     await this.#folder.setStatus("running");
-    const runner = await this.#open(variant);
+    const runner = await this.#open(variant, "answers");
     const report = progress.start(variant);
     const start = performance.now();
     const elapsed = (): number => Math.round(performance.now() - start) / 1000;
@@ -216,7 +226,10 @@ class Run {
       variant,
       folder: this.#folder,
       sequences: await sequencesToScore(this.#prompts(), baseline, parityDocs),
-      runner: () => this.#open(variant),
+      routing: isRoutingAsked(this.#engines),
+      generation: this.#settings,
+      concurrency: this.#settings.concurrency,
+      runner: () => this.#open(variant, this.#engines.routing === "asked" ? "captures" : "answers"),
       signal,
       progress,
     });
@@ -227,7 +240,22 @@ class Run {
     if (!scored) return notJudged("this engine cannot be given a completion");
     const answers: Partial<Record<VariantName, AnswersRouting>> = {};
     for (const [variant, journal] of journals) answers[variant] = await answersRouting(journal, this.#settings.docs);
-    return judgeParity(this.#folder, answers);
+    return judgeParity(this.#folder, { answers, ...unaskedText(this.#engines) });
+  }
+
+  /** What was allowed to differ and does, in words. */
+  #differences(): string[] {
+    const { variants } = this.#folder.record;
+    const [a, b] = [variants["baseline"]?.engine, variants["fused"]?.engine];
+    const between = a === undefined || b === undefined ? [] : this.#engines.differences(a, b);
+    const within = Object.entries(variants).flatMap(([name, { engine = {}, earlier = [] }]) =>
+      earlier.flatMap(({ engine: before, answered }) =>
+        this.#engines
+          .changes(before, engine)
+          .map((change) => `${name} was answered by two engines, up to doc number ${answered} by another: ${change}`),
+      ),
+    );
+    return [...between, ...within];
   }
 
   async #conclude(
@@ -258,12 +286,13 @@ class Run {
       environment: { ...record.environment },
       settings: record.settings,
       command,
+      differences: this.#differences(),
       variants: summaries,
       paired,
       flips,
       parity,
       logprobs,
-      verdict: judge(summaries, paired, parity, unscored),
+      verdict: judge(summaries, paired, parity, unscored, logprobs),
       notJudged: throughputNote(marked.length),
     };
     await writeFileAtomic(folder.file("comparison.json"), jsonFileText(comparison));
@@ -271,6 +300,15 @@ class Run {
     await folder.setStatus(comparison.verdict.complete ? "complete" : "incomplete");
     return comparison;
   }
+}
+
+function isRoutingAsked({ routing }: VariantEngines): boolean {
+  return routing === "own" || routing === "asked";
+}
+
+function unaskedText({ routing }: VariantEngines): { readonly unasked?: string } {
+  if (routing === "not asked") return { unasked: "routing was not captured (--capture asks for it)" };
+  return routing === "not offered" ? { unasked: "the engine says nothing of its routing" } : {};
 }
 
 function unscoredText(variant: VariantName, failures: ScoredVariant["failures"]): string[] {

@@ -4,7 +4,14 @@ import type { RoutingDetail } from "../metrics/routing-comparison.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
 import type { CaptureVerdict } from "../reports/capture-comparison.ts";
 import { count, counted } from "../reports/number-text.ts";
-import type { JudgedParity, NotJudged, PairedByFilter, VariantSummary, Verdict } from "../reports/comparison.ts";
+import type {
+  JudgedLogprobs,
+  JudgedParity,
+  NotJudged,
+  PairedByFilter,
+  VariantSummary,
+  Verdict,
+} from "../reports/comparison.ts";
 
 /**
  * The share of tokens whose expert set may differ where the engine gives no margins, so that a near-tie cannot be told
@@ -21,19 +28,37 @@ const CHANCE_OF_FAULT = 0.01;
  */
 export const MAX_WEIGHT_DIFFERENCE = 3e-5;
 
+/**
+ * Mean difference of the log-probabilities of the same tokens from which on it is a fault, whatever the engine's arithmetic.
+ * Put into the embedded engine, faults that send tokens to wrong experts or weights make it 0.1 to 1.4, bfloat16 weights
+ * 1e-5; smaller faults (two weights swapped: 2e-3) cannot be told from what an engine of 16 or 8 bits does by rounding, so
+ * below this differences are shown and decide nothing.
+ */
+const MAX_MEAN_LOGPROB_DIFFERENCE = 0.1;
+
+/** Of fewer tokens than this, one unlikely token makes the mean. */
+const MIN_LOGPROBS = 32;
+
 export function judge(
   variants: readonly VariantSummary[],
   paired: readonly PairedByFilter[],
   parity: JudgedParity | NotJudged,
   /** What of the routing could not be had, in words. */
   unscored: readonly string[] = [],
+  logprobs: JudgedLogprobs | NotJudged = { kind: "not judged", reason: "not asked for" },
 ): Verdict {
   const missing = [...variants.flatMap(missingDocs), ...unscored];
   const unjudged =
-    parity.kind === "not judged" && parity.broken === true ? [`routing was not judged: ${parity.reason}`] : [];
+    parity.kind === "not judged" && (parity.broken === true || parity.lacking === true)
+      ? [`routing was not judged: ${parity.reason}`]
+      : [];
   missing.push(...unjudged);
   const complete = missing.length === 0;
-  const broken = [...paired.flatMap(regressionOf), ...(parity.kind === "judged" ? parityFaults(parity) : [])];
+  const broken = [
+    ...paired.flatMap(regressionOf),
+    ...(parity.kind === "judged" ? parityFaults(parity) : []),
+    ...(logprobs.kind === "judged" ? logprobFaults(logprobs) : []),
+  ];
   if (broken.length > 0) return { held: false, complete, reasons: [...broken, ...missing] };
   if (variants.length < 2) return { held: true, complete, reasons: missing };
   if (!paired.some(({ n }) => n > 0)) {
@@ -45,6 +70,7 @@ export function judge(
   }
   const held = ["no filter shows a loss beyond its 95 % interval"];
   if (parity.kind === "judged") held.push(parityHeld(parity));
+  else if (logprobs.kind === "judged") held.push(logprobsHeld(logprobs));
   return { held: true, complete, reasons: [...held, ...missing] };
 }
 
@@ -68,6 +94,20 @@ function regressionOf({ filter, n, difference }: PairedByFilter): string[] {
   return [
     `${filter}: fused is ${points(-difference.delta)} points lower (95 % interval ${points(difference.low)} to ${points(difference.high)})`,
   ];
+}
+
+function logprobFaults({ count: n, sum, notFinite }: JudgedLogprobs): string[] {
+  const faults: string[] = [];
+  if (n >= MIN_LOGPROBS && sum / n > MAX_MEAN_LOGPROB_DIFFERENCE)
+    faults.push(
+      `log-probabilities of the same ${count(n)} tokens differ by ${(sum / n).toPrecision(2)} on average, more than rounding explains`,
+    );
+  if (notFinite > 0) faults.push(`log-probabilities of ${counted(notFinite, "token")} are finite in one variant only`);
+  return faults;
+}
+
+function logprobsHeld({ count: n, sum }: JudgedLogprobs): string {
+  return `log-probabilities of ${counted(n, "token")} differ by ${n === 0 ? "0" : (sum / n).toPrecision(2)} on average`;
 }
 
 function parityFaults({ routing, invariants }: JudgedParity): string[] {

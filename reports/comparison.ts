@@ -60,6 +60,8 @@ export interface NotJudged {
   readonly reason: string;
   /** The engine gave something to judge by, and that is broken. Default: false. */
   readonly broken?: boolean;
+  /** It was asked for, and the engine gave nothing. Default: false. */
+  readonly lacking?: boolean;
 }
 
 /** Invariants of the routing data that the MoE kernels consumed (histogram, gather, scatter, tiles). */
@@ -83,6 +85,22 @@ export interface JudgedParity {
 /** Log-probabilities of the same tokens under both variants. */
 export interface JudgedLogprobs extends LogprobDifference {
   readonly kind: "judged";
+  /**
+   * Both were given the same tokens, or the same text; or each generated, and they are compared up to the first token in
+   * which they differ. Missing in files of older versions: given tokens.
+   */
+  readonly way?: "given tokens" | "given text" | "generated";
+  /** Where both generated. */
+  readonly parted?: PartedTexts;
+  /** Docs that could not be compared, with the first reason. */
+  readonly lacking?: { readonly docs: number; readonly reason: string };
+}
+
+/** Docs of which the two variants generate different completions, asked for the same anew. */
+export interface PartedTexts {
+  readonly docs: number;
+  /** `token` counts from the completion's first, 0. */
+  readonly first: { readonly doc_id: number; readonly token: number } | null;
 }
 
 /** Did all that was asked for hold? `reasons` says in words what was broken, what held, what is missing. */
@@ -115,6 +133,8 @@ export interface Comparison {
   readonly settings: JsonObject;
   /** The command line that runs it again. */
   readonly command: string;
+  /** What differs beyond what is compared, where the user allowed it, in words. Missing in files of older versions. */
+  readonly differences?: readonly string[];
   /** `baseline` first. */
   readonly variants: readonly VariantSummary[];
   /** Empty when there is one variant. */

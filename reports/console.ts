@@ -1,9 +1,11 @@
 /** A run's findings as plain text for the terminal. */
 import type { Comparison, VariantSummary } from "./comparison.ts";
 import {
+  allowedDifferences,
   cutWarnings,
   differenceText,
   flippedIds,
+  levelsSentence,
   logprobSentence,
   rates,
   routingSentences,
@@ -20,7 +22,9 @@ export function renderConsole(comparison: Comparison): string {
   const { variants, verdict } = comparison;
   const blocks = variants.map(({ name, table }) => `${visible(name)}\n${makeTable(table).trimEnd()}`);
   if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison));
-  const warnings = cutWarnings(variants).map((warning) => `Warning: ${visible(warning)}`);
+  const warnings = [...cutWarnings(variants), ...allowedDifferences(comparison)].map(
+    (warning) => `Warning: ${visible(warning, 400)}`,
+  );
   blocks.push([...variants.map(variantLine), ...warnings].join("\n"));
   const reasons = verdict.reasons.map((reason) => `  ${visible(reason, 400)}`);
   blocks.push([verdictWord(comparison), ...reasons].join("\n"));
@@ -53,15 +57,17 @@ function pairedBlock({ paired, flips }: Comparison): string {
   return ["Paired difference, fused - baseline", ...lines, `  docs that flipped: ${flipped}`].join("\n");
 }
 
-function routingBlock({ parity, logprobs }: Comparison): string {
+function routingBlock(comparison: Comparison): string {
+  const { parity, logprobs } = comparison;
   const lines = parity.kind === "judged" ? routingSentences(parity) : [`Not judged: ${visible(parity.reason, 400)}.`];
   if (parity.kind === "judged" && parity.invariants.firstBroken !== null) {
     lines.push(`First broken: ${visible(parity.invariants.firstBroken, 400)}.`);
   }
   lines.push(
     logprobs.kind === "judged"
-      ? logprobSentence(logprobs)
+      ? visible(logprobSentence(logprobs), 800)
       : `Log-probabilities were not judged: ${visible(logprobs.reason, 400)}.`,
+    levelsSentence(comparison),
   );
   return ["Routing parity", ...lines.map((line) => `  ${line}`)].join("\n");
 }

@@ -37,12 +37,13 @@ export async function openEmbeddedRunner(options: EmbeddedRunnerOptions): Promis
     },
     async score(prompt, completion, signal) {
       const ids = encode(prompt);
+      const given = typeof completion === "string" ? tokenizer.encode(completion) : completion;
       const {
         logprobs,
         routing: capture,
         invariants,
-      } = await engine.score({ tokens: [...ids, ...completion], decodeFrom: ids.length - 1 }, signal);
-      const inputIds = [...ids, ...completion.slice(0, -1)];
+      } = await engine.score({ tokens: [...ids, ...given], decodeFrom: ids.length - 1 }, signal);
+      const inputIds = [...ids, ...given.slice(0, -1)];
       return { inputIds, logprobs: logprobs.subarray(ids.length - 1), routing: capture, invariants };
     },
     close: () => engine.close(),

@@ -69,11 +69,45 @@ export interface RoutingProblem {
 export type CapturedRouting = Omit<RoutingCapture, "topkWeights" | "margins"> &
   Partial<Pick<RoutingCapture, "topkWeights" | "margins">>;
 
+/** What log-probabilities are asked of, where the engine shows no routing. */
+export interface LogprobRequest {
+  /** What the baseline answered: given to both variants, where the engine takes it. */
+  readonly completion: string;
+  /** As the answers were asked for: where it does not, each variant completes the prompt anew. */
+  readonly maxTokens: number;
+  readonly stop: readonly string[];
+}
+
+/**
+ * `given text`: of the completion that was given as text. `generated`: of the engine's own greedy completion, so that two
+ * variants can be compared as far as they say the same.
+ */
+export type LogprobWay = "given text" | "generated";
+
+export type TokenLogprobs =
+  | {
+      readonly kind: "given";
+      readonly way: LogprobWay;
+      /** The completion's tokens, as the engine writes them: what two variants are aligned by. */
+      readonly tokens: readonly string[];
+      /** Of each of them. Null where the engine gives no finite number. */
+      readonly logprobs: readonly (number | null)[];
+    }
+  | { readonly kind: "absent"; readonly reason: string };
+
 export interface Runner {
   /** Rejects when the engine gives no answer; the error's message is the reason. `EngineLostError` ends the run. */
   complete(prompt: RunnerPrompt, options: AskOptions, signal: AbortSignal): Promise<Answer>;
-  /** Teacher forcing, with what the engine shows of it. Missing where the engine cannot do it. */
-  score?(prompt: RunnerPrompt, completion: readonly number[], signal: AbortSignal): Promise<ScoredSequence>;
+  /**
+   * Teacher forcing, with what the engine shows of it: of token ids, or of a text where these are not known. Missing where
+   * the engine cannot do it.
+   */
+  score?(prompt: RunnerPrompt, completion: readonly number[] | string, signal: AbortSignal): Promise<ScoredSequence>;
+  /**
+   * Log-probabilities without routing: never inside timed work. Resolves with why there are none, too; rejects as
+   * `complete` does.
+   */
+  logprobs?(prompt: RunnerPrompt, request: LogprobRequest, signal: AbortSignal): Promise<TokenLogprobs>;
   /**
    * Asks for a prompt again, for its routing: never inside timed work. Resolves with what was wrong, too, as far as the
    * capture itself is concerned; rejects as `complete` does. Missing where the engine does not say whom it routed to.

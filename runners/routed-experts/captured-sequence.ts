@@ -23,9 +23,9 @@ export type CaptureRequest =
    */
   | {
       readonly kind: "given";
-      /** Token ids; at least one. */
-      readonly completion: readonly number[];
-      /** The prompt's, where another capture has said them. Default: the server is asked for them. */
+      /** Token ids, at least one; or a text, of which the server is asked what tokens it makes of it. */
+      readonly completion: readonly number[] | string;
+      /** The prompt's, where another capture has said them. Default: the server is asked for them. Not with a text. */
       readonly promptIds?: readonly number[];
     }
   /**
