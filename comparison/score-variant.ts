@@ -89,7 +89,7 @@ export async function scoreVariant(options: ScoreVariantOptions): Promise<Scored
       if (shape !== undefined && isWhole(journal.rows)) {
         const { engine } = folder.record;
         const metadata = { engine: stated(engine, "name"), model: stated(engine, "model"), variant };
-        store.writeCaptureFile(captureFile, shape, storedCaptures(journal.rows), metadata);
+        store.writeCaptureFile(captureFile, shape, withBoundaries(journal.rows, sequences), metadata);
       }
       store.remove();
       return { possible: true, failures };
@@ -199,6 +199,17 @@ function shapeOf(rows: readonly ScoredRow[]): CaptureShape | undefined {
 
 function isWhole(rows: readonly ScoredRow[]): boolean {
   return rows.every(({ shape }) => shape !== null);
+}
+
+/** With what lets the same tokens be run again. */
+function withBoundaries(rows: readonly ScoredRow[], sequences: readonly Sequence[]): StoredCapture[] {
+  const completions = new Map(sequences.map(({ doc, completion }) => [doc.docId, completion]));
+  return storedCaptures(rows).map(({ docId, nTokens }) => {
+    const completion = completions.get(docId) ?? [];
+    const lastToken = completion.at(-1);
+    if (lastToken === undefined) return { docId, nTokens };
+    return { docId, nTokens, promptTokens: nTokens - completion.length + 1, lastToken };
+  });
 }
 
 function storedCaptures(rows: readonly ScoredRow[]): StoredCapture[] {

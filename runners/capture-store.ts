@@ -22,6 +22,10 @@ import type { CapturedRouting } from "./runner.ts";
 export interface StoredCapture {
   readonly docId: number;
   readonly nTokens: number;
+  /** Of its tokens, those of the prompt; the rest are the completion's. */
+  readonly promptTokens?: number;
+  /** The completion's last token, which is not run. */
+  readonly lastToken?: number;
 }
 
 export interface CaptureShape {
@@ -151,6 +155,7 @@ export class CaptureStore {
         }
         record += recordBytes(shape, nTokens);
       }
+      for (const { name, of } of boundaries(docs)) writer.write(name, Int32Array.from(docs, of));
       writer.close();
     } catch (error) {
       writer.abort();
@@ -179,6 +184,18 @@ export class CaptureStore {
   }
 }
 
+/** What lets the same tokens be run again, of each doc: where its completion begins, and the token that was not run. */
+function boundaries(
+  docs: readonly StoredCapture[],
+): readonly { readonly name: string; readonly of: (doc: StoredCapture) => number }[] {
+  if (docs.some(({ promptTokens, lastToken }) => promptTokens === undefined || lastToken === undefined)) return [];
+  return [
+    { name: "docs.doc_index", of: ({ docId }) => docId },
+    { name: "docs.prompt_tokens", of: ({ promptTokens = 0 }) => promptTokens },
+    { name: "docs.last_token", of: ({ lastToken = 0 }) => lastToken },
+  ];
+}
+
 function tensorSpecs(shape: CaptureShape, docs: readonly StoredCapture[]): TensorSpec[] {
   const { layers, nExpertsAct, nExpertsTot } = shape;
   const tokens = docs.reduce((n, { nTokens }) => n + nTokens, 0);
@@ -194,5 +211,6 @@ function tensorSpecs(shape: CaptureShape, docs: readonly StoredCapture[]): Tenso
     { name: "doc_index", dtype: "I32", shape: [tokens] },
     { name: "position", dtype: "I32", shape: [tokens] },
     ...layers.flatMap(perLayer),
+    ...boundaries(docs).map(({ name }) => ({ name, dtype: "I32", shape: [docs.length] }) as const),
   ];
 }

@@ -6,6 +6,7 @@ import { UserError } from "../errors.ts";
 import { defaultModelDir } from "../engine/default-model-dir.ts";
 import { EmbeddedEngine } from "../engine/embedded-engine.ts";
 import type { RoutingName } from "../engine/routing/routing.ts";
+import { captureEmbedded } from "./embedded-capture.ts";
 import type { Runner, RunnerPrompt } from "./runner.ts";
 
 export { engineVersions } from "../engine/versions.ts";
@@ -45,6 +46,7 @@ export async function openEmbeddedRunner(options: EmbeddedRunnerOptions): Promis
       const inputIds = [...ids, ...completion.slice(0, -1)];
       return { inputIds, logprobs: logprobs.subarray(ids.length - 1), routing: capture, invariants };
     },
+    capture: (prompt, request, signal) => captureEmbedded(engine, request.promptIds ?? encode(prompt), request, signal),
     close: () => engine.close(),
   };
 }
