@@ -134,6 +134,7 @@ async function captureAll(
       nTokens: routing.routing.nTokens,
       promptTokens: prompt.length,
       lastToken: completion.at(-1) as number,
+      closeRows: routing.routing.close?.rows.length ?? 0,
     });
     docs.push({ doc_id: docId, promptTokens: prompt.length, completionTokens: completion.length });
     if (counted !== undefined) invariants = addInvariants(invariants, docId, counted);

@@ -7,6 +7,7 @@ import { UserError } from "../errors.ts";
 import { NEAR_TIE_MARGIN } from "../metrics/routing-parity.ts";
 import { RoutingComparison } from "../metrics/routing-comparison.ts";
 import type { LayerRows } from "../metrics/layer-tally.ts";
+import type { CloseScores } from "../metrics/near-tie.ts";
 import { byteComparison } from "../metrics/same-bytes.ts";
 import type { CaptureComparison, CaptureSide } from "../reports/capture-comparison.ts";
 import { checkSameShape, checkSameTokens } from "../runners/captures/comparable-captures.ts";
@@ -86,7 +87,12 @@ export async function compareCaptures(
     schema: 1,
     captures: [sideOf(a), sideOf(b)],
     settings,
-    known: { ...known, weights: a.weights !== undefined && b.weights !== undefined, margins: marginsKnown },
+    known: {
+      ...known,
+      weights: a.weights !== undefined && b.weights !== undefined,
+      margins: marginsKnown,
+      scores: marginsKnown && (a.rule ?? b.rule) !== undefined,
+    },
     routing,
     detail,
     verdict: judgeSelection(routing, detail, settings),
@@ -126,7 +132,17 @@ function compareLayer(comparison: RoutingComparison, { one, two, index, from, to
     if (read !== undefined) own.addMargins(index, read);
     return read;
   });
-  comparison.compareLayer(index, { ...a, margins: margins[0] }, { ...b, margins: margins[1] });
+  comparison.compareLayer(
+    index,
+    { ...a, margins: margins[0], close: closeOf(one.source, index, from) },
+    { ...b, margins: margins[1], close: closeOf(two.source, index, from) },
+  );
+}
+
+/** By rows of a block that begins at token `from`. */
+function closeOf({ rule, closeScoresOf }: CaptureSource, index: number, from: number): CloseScores | undefined {
+  if (rule === undefined || closeScoresOf === undefined) return undefined;
+  return { rule, of: (row) => closeScoresOf(index, from + row) };
 }
 
 /** Entries that are scanned together: few, so that one that differs has only these scanned twice. */

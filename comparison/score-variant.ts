@@ -149,6 +149,7 @@ async function scoreRest(
       doc_id: docId,
       tokens: inputIds.length,
       shape: routing === undefined ? null : CaptureStore.shapeOf(routing),
+      ...(routing?.close !== undefined && { close_rows: routing.close.rows.length }),
       logprobs: logprobs === undefined ? null : [...logprobs],
       invariants: invariants ?? null,
       problem: problem ?? null,
@@ -204,15 +205,19 @@ function isWhole(rows: readonly ScoredRow[]): boolean {
 /** With what lets the same tokens be run again. */
 function withBoundaries(rows: readonly ScoredRow[], sequences: readonly Sequence[]): StoredCapture[] {
   const completions = new Map(sequences.map(({ doc, completion }) => [doc.docId, completion]));
-  return storedCaptures(rows).map(({ docId, nTokens }) => {
-    const completion = completions.get(docId) ?? [];
+  return storedCaptures(rows).map((stored) => {
+    const completion = completions.get(stored.docId) ?? [];
     const lastToken = completion.at(-1);
-    if (lastToken === undefined) return { docId, nTokens };
-    return { docId, nTokens, promptTokens: nTokens - completion.length + 1, lastToken };
+    if (lastToken === undefined) return stored;
+    return Object.assign(stored, { promptTokens: stored.nTokens - completion.length + 1, lastToken });
   });
 }
 
 function storedCaptures(rows: readonly ScoredRow[]): StoredCapture[] {
   const captured = rows.filter(({ shape }) => shape !== null);
-  return captured.map(({ doc_id: docId, tokens: nTokens }) => ({ docId, nTokens }));
+  return captured.map(({ doc_id: docId, tokens: nTokens, close_rows: closeRows = 0 }) => ({
+    docId,
+    nTokens,
+    closeRows,
+  }));
 }

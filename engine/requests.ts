@@ -96,6 +96,21 @@ export interface RoutingCapture {
   readonly topkWeights: Float32Array;
   /** [L, T] router margins: how far the worst expert chosen scored above the best one left out. */
   readonly margins: Float32Array;
+  readonly close: CloseChoices;
+}
+
+/** Choices by a margin of at most `CLOSE_MARGIN`, with all scores, so that it can be told which others are as right. */
+export interface CloseChoices {
+  /** Where they stand among the margins, ascending. */
+  readonly rows: Int32Array;
+  /** [rows, E] scores with their correction bias. */
+  readonly scores: Float32Array;
+  readonly rule: {
+    readonly nGroup: number;
+    readonly topkGroup: number;
+    /** What a group is ranked by: its best score, or the sum of its best two. */
+    readonly groupScore: "best" | "best two";
+  };
 }
 
 /** Routing data against its invariants, over the forward passes of a request. */

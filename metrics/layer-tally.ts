@@ -3,6 +3,7 @@ import { HistogramAccumulator } from "./difference-histogram.ts";
 import type { DifferenceHistogram } from "./difference-histogram.ts";
 import { DifferenceAccumulator } from "./difference.ts";
 import { findId } from "./expert-sets.ts";
+import type { CloseScores } from "./near-tie.ts";
 import type { Cause } from "./position-tally.ts";
 import type { LayerParity } from "./routing-result.ts";
 
@@ -13,6 +14,8 @@ export interface LayerRows {
   readonly weights?: ArrayLike<number> | undefined;
   /** [rows] */
   readonly margins?: ArrayLike<number> | undefined;
+  /** By rows of the block. */
+  readonly close?: CloseScores | undefined;
 }
 
 /** Beside `LayerParity`. */

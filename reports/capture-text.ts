@@ -59,7 +59,8 @@ function findings({ routing, detail, known, settings }: CaptureComparison): stri
     `Jaccard of the expert sets: mean ${jaccard === 1 ? "1" : jaccard.toFixed(6)}, lowest ${size(lowest)}.`,
     weightsText(routing.layers, detail.layers, known.weights, settings.weightTolerance),
     known.margins
-      ? `Near-ties: one expert swapped where both router margins are at most ${size(settings.nearTieMargin)}.`
+      ? `Near-ties: where both router margins are at most ${size(settings.nearTieMargin)}, ` +
+        `${known.scores ? "other experts that tie by their scores" : "one expert swapped (more need the scores)"}.`
       : "Near-ties cannot be told, as not both captures have router margins: up to 0.1 % of the tokens may differ.",
   ];
   const { firstDivergence, firstUnexplained } = routing;

@@ -66,8 +66,8 @@ export interface RoutingProblem {
 }
 
 /** What was routed; servers give less than the embedded engine does. */
-export type CapturedRouting = Omit<RoutingCapture, "topkWeights" | "margins"> &
-  Partial<Pick<RoutingCapture, "topkWeights" | "margins">>;
+export type CapturedRouting = Omit<RoutingCapture, "topkWeights" | "margins" | "close"> &
+  Partial<Pick<RoutingCapture, "topkWeights" | "margins" | "close">>;
 
 export interface Runner {
   /** Rejects when the engine gives no answer; the error's message is the reason. `EngineLostError` ends the run. */

@@ -6,6 +6,8 @@ import { quote } from "../../engine/safetensors-header.ts";
 import { MAX_EXPERTS, MAX_LAYERS } from "./capture-source.ts";
 import type { IdArray } from "../routed-experts/sound-rows.ts";
 import type { CaptureSource, WeightDtype } from "./capture-source.ts";
+import { closeRule, closeScoresOf } from "./close-scores.ts";
+import type { ChoiceRule } from "./close-scores.ts";
 
 /** What a capture file says of itself, all of it checked against its tensors. */
 export interface CaptureLayout {
@@ -15,6 +17,8 @@ export interface CaptureLayout {
   readonly nTokens: number;
   readonly weights: WeightDtype | undefined;
   readonly margins: boolean;
+  /** How the router chooses, where the scores of close choices are kept. */
+  readonly rule: ChoiceRule | undefined;
 }
 
 /** @throws UserError where the file cannot be read or is no capture */
@@ -38,6 +42,8 @@ export function openSafetensorsCapture(path: string): CaptureSource {
       },
       ids,
       weightsOf: layout.weights === undefined ? () => undefined : perLayer("topk_weights", layout.nExpertsAct),
+      closeScoresOf:
+        layout.rule === undefined ? () => undefined : (index, row) => closeScoresOf(file, layout, index, row),
       marginsOf: layout.margins ? perLayer("router_margin", 1) : () => undefined,
       close: () => file.close(),
     };
@@ -95,7 +101,8 @@ export function captureLayout(file: SafetensorsFile): CaptureLayout {
   }
   for (const name of TOKEN_TENSORS) if (file.tensors.has(name)) check(name, [nTokens], ID_DTYPES);
   if (nTokens === 0) throw fail("it holds no tokens");
-  return { layers, nExpertsAct, nExpertsTot, nTokens, weights: dtype, margins };
+  const rule = closeRule(file, { layers, nExpertsTot }, fail);
+  return { layers, nExpertsAct, nExpertsTot, nTokens, weights: dtype, margins, rule };
 }
 
 function layerNumbers(file: SafetensorsFile, fail: (reason: string) => UserError): number[] {

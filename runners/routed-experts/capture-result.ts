@@ -2,11 +2,12 @@
 import type { RoutingCapture } from "../../engine/requests.ts";
 
 /** A capture of one sequence. Servers give ids only; their order inside a token is the kernel's, so compare them as sets. */
-export interface RoutedExperts extends Omit<RoutingCapture, "topkWeights" | "margins"> {
+export interface RoutedExperts extends Omit<RoutingCapture, "topkWeights" | "margins" | "close"> {
   /** [L, T, K], where the engine gives them. */
   readonly topkWeights?: Float32Array;
   /** [L, T], where the engine gives them. */
   readonly margins?: Float32Array;
+  readonly close?: RoutingCapture["close"];
 }
 
 export type CaptureFault =

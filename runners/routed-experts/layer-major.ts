@@ -49,8 +49,10 @@ export function firstTokens(routing: RoutedExperts, nTokens: number): RoutedExpe
     return cutValues;
   };
   const size = layers.length * nTokens * k;
+  // Where close choices stand among the margins is said for all tokens.
+  const { close: _, ...rest } = routing;
   return {
-    ...routing,
+    ...rest,
     nTokens,
     topkIds: cut(topkIds, new Uint16Array(size)),
     ...(topkWeights !== undefined && { topkWeights: cut(topkWeights, new Float32Array(size)) }),
