@@ -117,7 +117,7 @@ function compareLayer(comparison: RoutingComparison, { one, two, index, from, to
     ids: source.ids(index, from, to),
     weights: source.weightsOf(index, from, to),
   })) as [Read, Read];
-  const same = scanBoth({ one, two, index }, a.ids, b.ids);
+  scanBoth({ one, two, index }, a.ids, b.ids);
   const sameWeights =
     a.weights !== undefined &&
     b.weights !== undefined &&
@@ -126,8 +126,6 @@ function compareLayer(comparison: RoutingComparison, { one, two, index, from, to
   // Where the first has a fault, there is nothing to find in the second that matters.
   if (b.weights !== undefined && !sameWeights) two.scan.addWeights(index, b.weights);
   const margins = [one, two].map(({ source, scan: own }) => {
-    // They are only asked about where experts differ.
-    if (same && !own.wantsMargins(index)) return undefined;
     const read = source.marginsOf(index, from, to);
     if (read !== undefined) own.addMargins(index, read);
     return read;
@@ -148,10 +146,8 @@ function closeOf({ rule, closeScoresOf }: CaptureSource, index: number, from: nu
 /** Entries that are scanned together: few, so that one that differs has only these scanned twice. */
 const SCAN_ROWS = 512;
 
-/** @returns whether both have the same ids in the same order */
-function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): boolean {
+function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): void {
   const [bytes, step] = [byteComparison(a, b), SCAN_ROWS * one.source.nExpertsAct];
-  let allSame = true;
   for (let from = 0; from < a.length; from += step) {
     const to = Math.min(from + step, a.length);
     const scan = one.scan.scan(a.subarray(from, to));
@@ -159,11 +155,9 @@ function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">
     // What is the same bits need not be looked at twice.
     const same = bytes.same(from, to);
     two.scan.add(index, same ? scan : two.scan.scan(b.subarray(from, to)));
-    allSame &&= same;
   }
   one.scan.addDigest(index, a);
   two.scan.addDigest(index, b);
-  return allSame;
 }
 
 interface Read extends LayerRows {

@@ -1,7 +1,9 @@
 /** Did all that was asked for hold? */
 import { poissonTail } from "../metrics/poisson.ts";
 import type { RoutingDetail } from "../metrics/routing-comparison.ts";
+import { tiesOf } from "../metrics/routing-parity.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
+import { hasTieExcess } from "../metrics/tie-excess.ts";
 import type { CaptureVerdict } from "../reports/capture-comparison.ts";
 import { count, counted } from "../reports/number-text.ts";
 import type { JudgedParity, NotJudged, PairedByFilter, VariantSummary, Verdict } from "../reports/comparison.ts";
@@ -99,12 +101,23 @@ function selectionFaults(routing: RoutingParity, tooMany: (routing: RoutingParit
     if (!tooMany(routing)) return [];
     return [`expert sets differ for ${count(tokensAffected)} of ${count(tokens)} tokens, more than rounding explains`];
   }
-  if (firstUnexplained === null) return [];
+  const excess = tieFaults(routing);
+  if (firstUnexplained === null) return excess;
   const { doc_id, position, layer } = firstUnexplained;
   const choices = sumOf(routing, "unexplained");
   return [
     `other experts in ${count(choices)} of ${count(sumOf(routing, "tokens"))} choices, which no near-tie explains ` +
       `(the first: doc ${doc_id}, position ${position}, layer ${layer})`,
+    ...excess,
+  ];
+}
+
+function tieFaults(routing: RoutingParity): string[] {
+  const ties = tiesOf(routing);
+  if (!hasTieExcess(ties)) return [];
+  return [
+    `${counted(ties.onlyFused, "choice")} within rounding of a tie in the fused variant alone, ${count(ties.onlyBaseline)} ` +
+      "in the baseline alone: more than chance makes (scores rounded before the choice, or margins that are not theirs)",
   ];
 }
 

@@ -5,6 +5,7 @@ import { DifferenceAccumulator } from "./difference.ts";
 import { findId } from "./expert-sets.ts";
 import type { CloseScores } from "./near-tie.ts";
 import type { Cause } from "./position-tally.ts";
+import { NO_TIES } from "./tie-excess.ts";
 import type { LayerParity } from "./routing-result.ts";
 
 /** One layer of one variant; the rows of a block stand from row `from` (default 0) on. */
@@ -35,6 +36,7 @@ export class LayerTally {
   readonly #weights: DifferenceAccumulator = new DifferenceAccumulator();
   readonly #histogram: HistogramAccumulator = new HistogramAccumulator();
   readonly #causes: Record<Cause, number> = { nearTies: 0, downstream: 0, unexplained: 0 };
+  readonly #ties = { ...NO_TIES };
   #tokens = 0;
   #idsMismatched = 0;
   #reordered = 0;
@@ -51,6 +53,18 @@ export class LayerTally {
   addTokens(tokens: number, notJudged: number): void {
     this.#tokens += tokens;
     this.#notJudged += notJudged;
+  }
+
+  /** Rows `from` up to, not including, `to`, which are judged. */
+  addTies(a: ArrayLike<number>, b: ArrayLike<number>, from: number, to: number, tolerance: number): void {
+    const counts = this.#ties;
+    for (let row = from; row < to; row++) {
+      // A NaN is no tie.
+      const [ofA, ofB] = [a[row]! <= tolerance, b[row]! <= tolerance];
+      if (ofA && ofB) counts.both++;
+      else if (ofA) counts.onlyBaseline++;
+      else if (ofB) counts.onlyFused++;
+    }
   }
 
   addReordered(): void {
@@ -110,6 +124,7 @@ export class LayerTally {
       downstream,
       unexplained,
       idsMismatched: this.#idsMismatched,
+      ties: { ...this.#ties },
       weights: this.#weights.result(),
     };
   }

@@ -167,9 +167,11 @@ export class RoutingComparison {
 
   #compareRun(run: OpenRun, both: Both): void {
     const { index, tally, ids, weights } = both;
-    const { k } = this.#options;
+    const { k, nearTieMargin } = this.#options;
     const judgedUpTo = run.carried < index ? run.start : run.judgedUpTo;
     tally.addTokens(run.end - run.start, run.end - judgedUpTo);
+    const [ofA, ofB] = [both.a.margins, both.b.margins];
+    if (ofA !== undefined && ofB !== undefined) tally.addTies(ofA, ofB, run.start, judgedUpTo, nearTieMargin);
     let first = run.end;
     // The whole run at once first: most runs are equal.
     for (let from = run.start, step = run.end - run.start; from < run.end;) {

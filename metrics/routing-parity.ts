@@ -19,7 +19,7 @@ import type { LayerRows } from "./layer-tally.ts";
 import type { CloseScores } from "./near-tie.ts";
 import type { RoutingParity } from "./routing-result.ts";
 
-export { mergeRouting, NO_ROUTING } from "./routing-result.ts";
+export { mergeRouting, NO_ROUTING, tiesOf } from "./routing-result.ts";
 export type { Divergence, LayerParity, RoutingParity } from "./routing-result.ts";
 
 /** What the routers of one variant chose for the tokens of one doc. */

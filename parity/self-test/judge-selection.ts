@@ -2,6 +2,7 @@
 import type { Selection } from "../../engine/routing/select-experts.ts";
 import { compareRouting } from "../../metrics/routing-parity.ts";
 import type { RoutingCapture } from "../../metrics/routing-parity.ts";
+import { hasTieExcess } from "../../metrics/tie-excess.ts";
 import type { SelectionCase } from "./selection-cases.ts";
 
 /** Of weights between 0 and the scaling factor, by which it is multiplied; float32 sums in another order stay below it. */
@@ -29,8 +30,9 @@ export function judgeSelection(of: SelectionCase, found: Selection, sameEngine: 
     // No margin is below 0: not even an exact tie is excused.
     ...(sameEngine && { nearTieMargin: -1 }),
   });
-  const { unexplained, nearTies, weights } = parity.layers[0]!;
+  const { unexplained, nearTies, ties, weights } = parity.layers[0]!;
   if (unexplained > 0) return { fault: "experts differ", nearTies };
+  if (hasTieExcess(ties)) return { fault: "ties differ", nearTies };
   if (weights.notFinite > 0) return { fault: "weights not finite", nearTies };
   if (weights.max > WEIGHT_TOLERANCE * Math.max(1, scale)) return { fault: "weights differ", nearTies };
   return { nearTies };

@@ -73,6 +73,35 @@ describe("compareCaptures", () => {
     expect((await compare(tie(9e-6), swapped(2e-5), { nearTieMargin: 1e-4 })).verdict.held).toBe(true);
   });
 
+  it("is not fooled by ties that only one side has: more than chance makes are a fault", async () => {
+    const withTies = (count: number): TestCapture =>
+      changed(capture, (copy) => void copy.margins[1]!.fill(1e-9, 0, count));
+    const few = await compare(capture, withTies(9));
+    expect(few.verdict.held).toBe(true);
+    expect(renderCaptures(few)).toContain("Choices so close: 0 in both, 0 in A alone, 9 in B alone.");
+    const many = await compare(capture, withTies(12));
+    expect(many.verdict.reasons).toEqual([
+      expect.stringMatching(
+        /^12 choices within rounding of a tie in the fused variant alone, 0 in the baseline alone: more/,
+      ),
+    ]);
+    // Nor can it be the baseline's: its margins excuse as much.
+    expect((await compare(withTies(12), capture)).verdict.held).toBe(false);
+    // Ties that both have, and as many on either side, are those of the model.
+    expect((await compare(withTies(40), withTies(45))).verdict.held).toBe(true);
+    const others = changed(capture, (copy) => void copy.margins[2]!.fill(1e-9, 0, 14));
+    expect((await compare(withTies(12), others)).verdict.held).toBe(true);
+  });
+
+  it("counts no ties of what follows from other experts", async () => {
+    const wrong = changed(capture, (copy) => {
+      swapLast(copy, 0, 0);
+      copy.margins[1]!.fill(1e-9, 0, 40);
+    });
+    const { routing } = await compare(capture, wrong);
+    expect(routing.layers.map(({ ties }) => ties.onlyFused)).toEqual([0, 0, 0]);
+  });
+
   it("asks the scores of close choices, where a file has them, which experts tie", async () => {
     const at = capture.ids[1]!.slice(200, 204);
     const left = Array.from({ length: 16 }, (_, id) => id).filter((id) => !at.includes(id));

@@ -103,6 +103,7 @@ export const broken: Comparison = {
         idsMismatched: layer === 4 ? 3 : 0,
         tokensReordered: layer * 2,
         tokensNotJudged: layer === 5 ? 812 : 0,
+        ties: { both: 0, onlyBaseline: 0, onlyFused: 0 },
         weights: {
           count: layer === 4 ? 449_953 : 449_956,
           sum: layer * 0.0021,
@@ -151,6 +152,7 @@ export const held: Comparison = {
         idsMismatched: 0,
         tokensReordered: 0,
         tokensNotJudged: 0,
+        ties: { both: 0, onlyBaseline: 0, onlyFused: 0 },
         weights: { count: 449_956, sum: 0, max: 0, notFinite: 0 },
       })),
       firstDivergence: null,
