@@ -143,8 +143,8 @@ function closeOf({ rule, closeScoresOf }: CaptureSource, index: number, from: nu
   return { rule, of: (row) => closeScoresOf(index, from + row) };
 }
 
-/** Entries that are scanned together: few, so that one that differs has only these scanned twice. */
-const SCAN_ROWS = 512;
+/** Rows that are scanned together: few, so that one that differs has only these scanned twice. */
+const SCAN_ROWS = 2048;
 
 function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): void {
   const [bytes, step] = [byteComparison(a, b), SCAN_ROWS * one.source.nExpertsAct];
