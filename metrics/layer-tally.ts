@@ -5,6 +5,7 @@ import { DifferenceAccumulator } from "./difference.ts";
 import { findId } from "./expert-sets.ts";
 import type { CloseScores } from "./near-tie.ts";
 import type { Cause } from "./position-tally.ts";
+import { byteComparison } from "./same-bytes.ts";
 import { NO_TIES } from "./tie-excess.ts";
 import type { LayerParity } from "./routing-result.ts";
 
@@ -57,13 +58,16 @@ export class LayerTally {
 
   /** Rows `from` up to, not including, `to`, which are judged. */
   addTies(a: ArrayLike<number>, b: ArrayLike<number>, from: number, to: number, tolerance: number): void {
-    const counts = this.#ties;
+    if (byteComparison(a, b).same(from, to)) {
+      this.#ties.both += countAtMost(a, from, to, tolerance);
+      return;
+    }
     for (let row = from; row < to; row++) {
       // A NaN is no tie.
       const [ofA, ofB] = [a[row]! <= tolerance, b[row]! <= tolerance];
-      if (ofA && ofB) counts.both++;
-      else if (ofA) counts.onlyBaseline++;
-      else if (ofB) counts.onlyFused++;
+      if (ofA && ofB) this.#ties.both++;
+      else if (ofA) this.#ties.onlyBaseline++;
+      else if (ofB) this.#ties.onlyFused++;
     }
   }
 
@@ -138,4 +142,10 @@ export class LayerTally {
       weights: this.#histogram.result(),
     };
   }
+}
+
+function countAtMost(values: ArrayLike<number>, from: number, to: number, most: number): number {
+  let count = 0;
+  for (let at = from; at < to; at++) if (values[at]! <= most) count++;
+  return count;
 }

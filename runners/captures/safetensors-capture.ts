@@ -44,7 +44,7 @@ export function openSafetensorsCapture(path: string): CaptureSource {
       weightsOf: layout.weights === undefined ? () => undefined : perLayer("topk_weights", layout.nExpertsAct),
       closeScoresOf:
         layout.rule === undefined ? () => undefined : (index, row) => closeScoresOf(file, layout, index, row),
-      marginsOf: layout.margins ? perLayer("router_margin", 1) : () => undefined,
+      marginsOf: layout.margins ? marginsReader(file, layout) : () => undefined,
       close: () => file.close(),
     };
   } catch (error) {
@@ -130,6 +130,19 @@ function idsReader(file: SafetensorsFile, { layers, nExpertsAct: k }: CaptureLay
     file.readBytes(name, from * k, new Uint8Array(memory, 0, bytes));
     if (dtype === "U8") return new Uint8Array(memory, 0, length);
     return dtype === "U16" ? new Uint16Array(memory, 0, length) : new Int32Array(memory, 0, length);
+  };
+}
+
+/** All of them are read, wherever two captures are equal, so into memory that is used anew. */
+function marginsReader(file: SafetensorsFile, { layers }: CaptureLayout): CaptureSource["marginsOf"] {
+  let memory = new Float32Array(0);
+  return (index, from, to) => {
+    const name = `layers.${layers[index]}.router_margin`;
+    if (file.info(name).dtype !== "F32") return floats(file, name, { begin: from, end: to });
+    if (memory.length < to - from) memory = new Float32Array(to - from);
+    const margins = memory.subarray(0, to - from);
+    file.readBytes(name, from, new Uint8Array(margins.buffer, 0, margins.byteLength));
+    return margins;
   };
 }
 
