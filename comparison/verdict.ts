@@ -1,11 +1,11 @@
 /** Did all that was asked for hold? */
 import { poissonTail } from "../metrics/poisson.ts";
 import type { RoutingDetail } from "../metrics/routing-comparison.ts";
-import { tiesOf } from "../metrics/routing-parity.ts";
+import { NEAR_TIE_MARGIN, tiesOf } from "../metrics/routing-parity.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
 import { hasTieExcess } from "../metrics/tie-excess.ts";
 import type { CaptureVerdict } from "../reports/capture-comparison.ts";
-import { count, counted } from "../reports/number-text.ts";
+import { count, counted, size } from "../reports/number-text.ts";
 import type { JudgedParity, NotJudged, PairedByFilter, VariantSummary, Verdict } from "../reports/comparison.ts";
 
 /**
@@ -61,7 +61,8 @@ function missingDocs({ name, counts: { total, failed, skipped }, failures }: Var
 /** All of so many docs lost is more than chance: the two-sided sign test, 2 * 0.5 ** n, falls below 0.05 at 6. */
 const ALL_LOST_DOCS = 6;
 
-function regressionOf({ filter, n, difference }: PairedByFilter): string[] {
+/** What a filter's pairs say against the engine. */
+export function regressionOf({ filter, n, difference }: PairedByFilter): string[] {
   if (difference.kind === "all discordant" && difference.delta < 0 && n >= ALL_LOST_DOCS) {
     return [`${filter}: fused lost every one of ${n} docs`];
   }
@@ -76,12 +77,31 @@ function parityFaults({ routing, invariants }: JudgedParity): string[] {
   const faults: string[] = [];
   if (invariants.broken > 0)
     faults.push(`routing data: ${invariants.broken} invariants broken (${invariants.firstBroken})`);
-  faults.push(...selectionFaults(routing, moreThanChance));
+  const { experts, weights } = routingFaults(routing);
+  return [...faults, ...experts, ...weights];
+}
+
+/** What the choice of experts and their weights are held to, in words. */
+export const ROUTING_THRESHOLDS: Readonly<Record<"experts" | "tokens" | "weights", string>> = {
+  experts:
+    `none unexplained; ties (margins up to ${size(NEAR_TIE_MARGIN)}) in one variant alone no more than chance makes ` +
+    "(sign test, 0.001)",
+  tokens: `${100 * MAX_TOKENS_AFFECTED} % of the tokens, beyond chance (Poisson, ${CHANCE_OF_FAULT})`,
+  weights: `${size(MAX_WEIGHT_DIFFERENCE)} for any weight`,
+};
+
+/** What of a run's routing speaks against the engine. */
+export function routingFaults(routing: RoutingParity): {
+  readonly experts: readonly string[];
+  readonly weights: readonly string[];
+} {
+  const experts = selectionFaults(routing, moreThanChance);
+  const faults: string[] = [];
   const weights = routing.layers.map((layer) => layer.weights);
   const worst = Math.max(0, ...weights.map(({ max }) => max));
   if (worst > MAX_WEIGHT_DIFFERENCE) faults.push(`weights of the same expert differ by up to ${worst.toPrecision(2)}`);
   if (weights.some(({ notFinite }) => notFinite > 0)) faults.push("some expert weights are not finite");
-  return faults;
+  return { experts, weights: faults };
 }
 
 /** More tokens affected than near-ties make, beyond chance. */

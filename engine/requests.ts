@@ -72,6 +72,22 @@ export interface ScoreRequest {
   readonly decodeFrom?: number;
   /** Return so many of the likeliest tokens at each position, likeliest first. Default 0. */
   readonly topLogprobs?: number;
+  /** Return what the MoE layers give out and the logits, which are large. Only with `decodeFrom`. Default false. */
+  readonly outputs?: boolean;
+}
+
+/** What two variants can be compared by besides their routing. */
+export interface ScoreOutputs {
+  /** Model layer of each of the L MoE layers. */
+  readonly layers: readonly number[];
+  /** H */
+  readonly hiddenSize: number;
+  /** [L][T * H] the residual stream after each MoE layer, for every token that was run. */
+  readonly values: readonly Float32Array[];
+  /** V */
+  readonly vocabSize: number;
+  /** [tokens run by themselves * V] */
+  readonly logits: Float32Array;
 }
 
 export interface Score {
@@ -81,6 +97,8 @@ export interface Score {
   readonly topLogprobs?: readonly (readonly TokenLogprob[])[];
   readonly routing: RoutingCapture;
   readonly invariants: InvariantCount;
+  /** Where they were asked for. */
+  readonly outputs?: ScoreOutputs;
 }
 
 /** Which experts, with which weights, each token used in each MoE layer. Layer-major: [L, T, K]. */

@@ -9,6 +9,7 @@ import {
   routingSentences,
   verdictWord,
 } from "./findings.ts";
+import { levelLines } from "./levels-text.ts";
 import { count, counted, duration } from "./number-text.ts";
 import { visible } from "./safe-text.ts";
 import { makeTable } from "./table.ts";
@@ -19,7 +20,7 @@ const IDS_LISTED = 20;
 export function renderConsole(comparison: Comparison): string {
   const { variants, verdict } = comparison;
   const blocks = variants.map(({ name, table }) => `${visible(name)}\n${makeTable(table).trimEnd()}`);
-  if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison));
+  if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison), levelsBlock(comparison));
   const warnings = cutWarnings(variants).map((warning) => `Warning: ${visible(warning)}`);
   blocks.push([...variants.map(variantLine), ...warnings].join("\n"));
   const reasons = verdict.reasons.map((reason) => `  ${visible(reason, 400)}`);
@@ -64,6 +65,10 @@ function routingBlock({ parity, logprobs }: Comparison): string {
       : `Log-probabilities were not judged: ${visible(logprobs.reason, 400)}.`,
   );
   return ["Routing parity", ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+function levelsBlock({ levels }: Comparison): string {
+  return ["Level by level [held to]", ...levelLines(levels).map((line) => `  ${line}`)].join("\n");
 }
 
 function variantLine(variant: VariantSummary): string {

@@ -14,6 +14,7 @@ export interface EmbeddedVariantsOptions {
 export class EmbeddedVariants implements VariantEngines {
   /** Each uses every processor. */
   readonly parallel = false;
+  readonly outputs = true;
   readonly #options: EmbeddedVariantsOptions;
   readonly #runners = new Map<VariantName, Promise<Runner>>();
 
