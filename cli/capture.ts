@@ -8,7 +8,7 @@ import { defineCommand } from "./command.ts";
 import { ENGINE_FLAGS, enginesOf } from "./engine-flags.ts";
 import { EXIT } from "./exit-code.ts";
 import { integerFlag, textFlag } from "./flags.ts";
-import { onInterrupt } from "./interrupt.ts";
+import { onInterrupt } from "./on-interrupt.ts";
 import { shellWord } from "./shell-word.ts";
 import { writeText } from "./write-lines.ts";
 

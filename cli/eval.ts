@@ -7,7 +7,7 @@ import { ENGINE_FLAGS, enginesOf } from "./engine-flags.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { integerFlag, numberFlag, textFlag } from "./flags.ts";
-import { onInterrupt } from "./interrupt.ts";
+import { onInterrupt } from "./on-interrupt.ts";
 import { shellWord } from "./shell-word.ts";
 import { writeText } from "./write-lines.ts";
 

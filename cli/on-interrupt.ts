@@ -1,5 +1,5 @@
-/** The first Ctrl-C asks the work to stop, the second ends the process as usual. */
-export function onInterrupt(): { signal: AbortSignal; release: () => void } {
+/** The first Ctrl-C asks the work to stop at the next doc, the second ends the process as usual. */
+export function onInterrupt(): { readonly signal: AbortSignal; readonly release: () => void } {
   const controller = new AbortController();
   const stop = (): void => controller.abort(new Error("interrupted"));
   process.once("SIGINT", stop);
