@@ -4,7 +4,7 @@
  * rounding moves across the limit goes either way alike; so of the choices that are ties in one variant alone, the ties of
  * each variant are as the heads and tails of a fair coin. An excess beyond chance is a fault (two-sided exact sign test).
  */
-import { signTestTail } from "./sign-test.ts";
+import { fairCoinTail } from "./fair-coin.ts";
 
 /** Choices whose margin is within the tolerance of a near-tie. */
 export interface TieCounts {
@@ -29,5 +29,5 @@ const CHANCE_OF_EXCESS = 0.001;
 /** Whether one variant has more ties than the other by more than chance. */
 export function hasTieExcess({ onlyBaseline, onlyFused }: TieCounts): boolean {
   const more = Math.max(onlyBaseline, onlyFused);
-  return 2 * signTestTail(more, onlyBaseline + onlyFused) <= CHANCE_OF_EXCESS;
+  return 2 * fairCoinTail(more, onlyBaseline + onlyFused) <= CHANCE_OF_EXCESS;
 }

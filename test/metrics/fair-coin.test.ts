@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { signTestTail } from "../../metrics/sign-test.ts";
+import { fairCoinTail } from "../../metrics/fair-coin.ts";
 
-describe("signTestTail", () => {
+describe("fairCoinTail", () => {
   // Exact, in fractions: sum(math.comb(n, k) for k in range(heads, n + 1)) / 2**n
   it.each([
     [0, 5, 1],
@@ -16,11 +16,11 @@ describe("signTestTail", () => {
     [5100, 10_000, 0.023292763852473693],
     [7, 6, 0],
   ])("at least %d heads of %d", (heads, tosses, tail) => {
-    expect(signTestTail(heads, tosses)).toBeCloseTo(tail, 9);
+    expect(fairCoinTail(heads, tosses)).toBeCloseTo(tail, 9);
   });
 
   it("ends for any number of tosses", () => {
-    expect(signTestTail(5e9, 1e10)).toBeCloseTo(0.5, 4);
-    expect(signTestTail(6e9, 1e10)).toBe(0);
+    expect(fairCoinTail(5e9, 1e10)).toBeCloseTo(0.5, 4);
+    expect(fairCoinTail(6e9, 1e10)).toBe(0);
   });
 });
