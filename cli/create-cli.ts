@@ -3,6 +3,7 @@ import yargs from "yargs";
 import { EngineError, UserError } from "../errors.ts";
 import { didYouMean, nearest } from "../nearest.ts";
 import { VERSION } from "../version.ts";
+import { captureCommand } from "./capture.ts";
 import type { Command } from "./command.ts";
 import { evalCommand } from "./eval.ts";
 import { EXIT } from "./exit-code.ts";
@@ -12,7 +13,14 @@ import { promptsCommand } from "./prompts.ts";
 import { scoreCommand } from "./score.ts";
 import { serveCommand } from "./serve.ts";
 
-const COMMANDS: readonly Command[] = [evalCommand, parityCommand, promptsCommand, scoreCommand, serveCommand];
+const COMMANDS: readonly Command[] = [
+  captureCommand,
+  evalCommand,
+  parityCommand,
+  promptsCommand,
+  scoreCommand,
+  serveCommand,
+];
 
 /** The names that yargs lists behind one of its messages; none where it says something else. */
 function namesBehind(start: RegExp, message: string): string[] {

@@ -118,7 +118,9 @@ const SERVERS_ONLY = Object.keys(ENGINE_FLAGS).filter(
 ) as readonly (keyof EngineFlags)[];
 
 /** @throws UserError for engines that cannot be asked so */
-export async function enginesOf(flags: EngineFlags): Promise<(settings: ResolvedSettings) => VariantEngines> {
+export async function enginesOf(
+  flags: EngineFlags,
+): Promise<(settings: Pick<ResolvedSettings, "concurrency" | "chat">) => VariantEngines> {
   const isServer = flags.engine !== "embedded" && NAMES_A_SERVER.some((name) => flags[name] !== undefined);
   if (!isServer) {
     const meaningless = SERVERS_ONLY.find((name) => flags[name] !== undefined && flags[name] !== false);

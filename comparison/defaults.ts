@@ -11,3 +11,6 @@ export const DEFAULT_CONCURRENCY: number = 64;
  * fraction of the time that the answers take.
  */
 export const DEFAULT_PARITY_DOCS: number = 32;
+
+/** The spot check: some thousands of tokens, in seconds. */
+export const DEFAULT_CAPTURED_DOCS: number = 5;

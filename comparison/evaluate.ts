@@ -22,12 +22,16 @@ import { askVariant } from "./ask-variant.ts";
 import type { VariantProgress } from "./ask-variant.ts";
 import { answersRouting, judgeParity, notJudged } from "./judge-parity.ts";
 import type { AnswersRouting, ParityResult } from "./judge-parity.ts";
+import { OutputComparison } from "./compare-outputs.ts";
+import { divergingTexts } from "./diverging-texts.ts";
+import { levelsOf, outputFaults, withFaults } from "./levels.ts";
 import { markVariant } from "./mark-variant.ts";
 import type { MarkedVariant } from "./mark-variant.ts";
 import { pairDocs } from "./pair-docs.ts";
 import { progressTogether } from "./progress.ts";
 import type { Progress } from "./progress.ts";
 import { scoreVariant, sequencesToScore } from "./score-variant.ts";
+import type { Sequence } from "./score-sequence.ts";
 import type { ScoredVariant } from "./score-variant.ts";
 import { decisiveSettings, resolveSettings } from "./settings.ts";
 import type { EvaluateSettings, ResolvedSettings } from "./settings.ts";
@@ -150,6 +154,7 @@ class Run {
       }
       const unscored: string[] = [];
       let scored = true;
+      let outputs: OutputComparison | undefined;
       for (const variant of variants) {
         if (!this.#engines.parallel) await ask(variant, this.#options.progress);
         if (scored) {
@@ -157,9 +162,15 @@ class Run {
           scored = possible;
           unscored.push(...unscoredText(variant, failures));
         }
+        if (this.#engines.outputs === true && variants.length > 1) {
+          outputs ??= new OutputComparison(this.#folder, await this.#sequences(journals));
+          if (!outputs.isFinished) await outputs.take(await this.#open(variant, "answers"), this.#options.signal);
+        }
         await this.#engines.release(variant);
       }
-      return await this.#conclude(journals, await this.#parity(scored, journals), unscored);
+      const unseen = new OutputComparison(this.#folder, []);
+      const found = { ...(await this.#parity(scored, journals)), outputs: (outputs ?? unseen).result() };
+      return await this.#conclude(journals, found, unscored);
     } finally {
       for (const journal of journals.values()) await journal.close();
     }
@@ -219,13 +230,11 @@ class Run {
   /** Gives a variant the baseline's completions. */
   async #score(variant: VariantName, journals: ReadonlyMap<VariantName, Journal>): Promise<ScoredVariant> {
     const { signal, progress } = this.#options;
-    const { variants, parityDocs } = this.#settings;
-    const baseline = journals.get("baseline");
-    if (variants.length < 2 || baseline === undefined) return { possible: false, failures: [] };
+    if (this.#settings.variants.length < 2) return { possible: false, failures: [] };
     return scoreVariant({
       variant,
       folder: this.#folder,
-      sequences: await sequencesToScore(this.#prompts(), baseline, parityDocs),
+      sequences: await this.#sequences(journals),
       routing: isRoutingAsked(this.#engines),
       generation: this.#settings,
       concurrency: this.#settings.concurrency,
@@ -233,6 +242,12 @@ class Run {
       signal,
       progress,
     });
+  }
+
+  async #sequences(journals: ReadonlyMap<VariantName, Journal>): Promise<Sequence[]> {
+    const baseline = journals.get("baseline");
+    if (baseline === undefined) return [];
+    return sequencesToScore(this.#prompts(), baseline, this.#settings.parityDocs);
   }
 
   async #parity(scored: boolean, journals: ReadonlyMap<VariantName, Journal>): Promise<ParityResult> {
@@ -260,7 +275,7 @@ class Run {
 
   async #conclude(
     journals: ReadonlyMap<VariantName, Journal>,
-    { parity, logprobs }: ParityResult,
+    { parity, logprobs, outputs }: ParityResult & Pick<Comparison, "outputs">,
     unscored: readonly string[],
   ): Promise<Comparison> {
     const { task, data, command } = this.#options;
@@ -277,6 +292,9 @@ class Run {
         : { paired: [], flips: [] };
     const { record } = folder;
     const summaries = marked.map(({ summary }) => summary);
+    const divergence = await divergingTexts(journals.get("baseline"), journals.get("fused"), this.#settings);
+    const judged = { paired, parity, logprobs, outputs, divergence };
+    const levels = marked.length > 1 ? levelsOf(judged) : [];
     const comparison: Comparison = {
       schema: 1,
       fusecheck: VERSION,
@@ -292,8 +310,11 @@ class Run {
       flips,
       parity,
       logprobs,
-      verdict: judge(summaries, paired, parity, unscored, logprobs),
-      notJudged: throughputNote(marked.length),
+      outputs,
+      divergence,
+      levels,
+      verdict: withFaults(judge(summaries, paired, parity, unscored, logprobs), outputFaults(outputs)),
+      notJudged: throughputNote(),
     };
     await writeFileAtomic(folder.file("comparison.json"), jsonFileText(comparison));
     await writeFileAtomic(folder.file("report.md"), renderReport(comparison));

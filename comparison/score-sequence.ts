@@ -50,6 +50,7 @@ function withRouting(runner: Having<"score">): Scorer {
         doc_id: doc.docId,
         tokens: inputIds.length,
         shape: routing === undefined ? null : CaptureStore.shapeOf(routing),
+        ...(routing?.close !== undefined && { close_rows: routing.close.rows.length }),
         logprobs: logprobs === undefined ? null : [...logprobs],
         invariants: invariants ?? null,
         problem: problem ?? null,

@@ -69,7 +69,7 @@ export interface ScoredVariant {
 }
 
 export async function scoreVariant(options: ScoreVariantOptions): Promise<ScoredVariant> {
-  const { variant, folder } = options;
+  const { variant, folder, sequences } = options;
   const journal = openScoredJournal(folder.file(SCORED_FILE, variant));
   try {
     if (isFinished(journal, options)) {
@@ -93,7 +93,7 @@ export async function scoreVariant(options: ScoreVariantOptions): Promise<Scored
       if (shape !== undefined && isWhole(journal.rows)) {
         const { engine } = folder.record;
         const metadata = { engine: stated(engine, "name"), model: stated(engine, "model"), variant };
-        store.writeCaptureFile(captureFile, shape, storedCaptures(journal.rows), metadata);
+        store.writeCaptureFile(captureFile, shape, withBoundaries(journal.rows, sequences), metadata);
       }
       store.remove();
       return { possible: true, failures };
@@ -208,7 +208,22 @@ function isWhole(rows: readonly ScoredRow[]): boolean {
   return rows.every(({ shape }) => shape !== null);
 }
 
+/** With what lets the same tokens be run again. */
+function withBoundaries(rows: readonly ScoredRow[], sequences: readonly Sequence[]): StoredCapture[] {
+  const completions = new Map(sequences.map(({ doc, completion }) => [doc.docId, completion]));
+  return storedCaptures(rows).map((stored) => {
+    const completion = completions.get(stored.docId) ?? [];
+    const lastToken = completion.at(-1);
+    if (lastToken === undefined) return stored;
+    return Object.assign(stored, { promptTokens: stored.nTokens - completion.length + 1, lastToken });
+  });
+}
+
 function storedCaptures(rows: readonly ScoredRow[]): StoredCapture[] {
   const captured = rows.filter(({ shape }) => shape !== null);
-  return captured.map(({ doc_id: docId, tokens: nTokens }) => ({ docId, nTokens }));
+  return captured.map(({ doc_id: docId, tokens: nTokens, close_rows: closeRows = 0 }) => ({
+    docId,
+    nTokens,
+    closeRows,
+  }));
 }

@@ -13,6 +13,8 @@ export interface ScoredRow {
   readonly tokens: number;
   /** What the capture holds of this doc; null where the engine gives no routing. */
   readonly shape: CaptureShape | null;
+  /** Choices of which the capture holds the scores, too. Default: none. */
+  readonly close_rows?: number;
   /** Log-probability of each completion token; null where the engine gives none. One that is not finite is null too. */
   readonly logprobs: readonly (number | null)[] | null;
   /** Null where the engine's routing data cannot be seen. */

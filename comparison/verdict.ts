@@ -1,9 +1,11 @@
 /** Did all that was asked for hold? */
 import { poissonTail } from "../metrics/poisson.ts";
 import type { RoutingDetail } from "../metrics/routing-comparison.ts";
+import { NEAR_TIE_MARGIN, tiesOf } from "../metrics/routing-parity.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
+import { hasTieExcess } from "../metrics/tie-excess.ts";
 import type { CaptureVerdict } from "../reports/capture-comparison.ts";
-import { count, counted } from "../reports/number-text.ts";
+import { count, counted, size } from "../reports/number-text.ts";
 import type {
   JudgedLogprobs,
   JudgedParity,
@@ -35,6 +37,9 @@ export const MAX_WEIGHT_DIFFERENCE = 3e-5;
  * below this differences are shown and decide nothing.
  */
 const MAX_MEAN_LOGPROB_DIFFERENCE = 0.1;
+
+/** In words: what log-probabilities are held to. */
+export const LOGPROB_THRESHOLD: string = `${MAX_MEAN_LOGPROB_DIFFERENCE} on average`;
 
 /** Of fewer tokens than this, one unlikely token makes the mean. */
 const MIN_LOGPROBS = 32;
@@ -85,7 +90,8 @@ function missingDocs({ name, counts: { total, failed, skipped }, failures }: Var
 /** All of so many docs lost is more than chance: the two-sided sign test, 2 * 0.5 ** n, falls below 0.05 at 6. */
 const ALL_LOST_DOCS = 6;
 
-function regressionOf({ filter, n, difference }: PairedByFilter): string[] {
+/** What a filter's pairs say against the engine. */
+export function regressionOf({ filter, n, difference }: PairedByFilter): string[] {
   if (difference.kind === "all discordant" && difference.delta < 0 && n >= ALL_LOST_DOCS) {
     return [`${filter}: fused lost every one of ${n} docs`];
   }
@@ -96,7 +102,8 @@ function regressionOf({ filter, n, difference }: PairedByFilter): string[] {
   ];
 }
 
-function logprobFaults({ count: n, sum, notFinite }: JudgedLogprobs): string[] {
+/** What they say against the engine. */
+export function logprobFaults({ count: n, sum, notFinite }: JudgedLogprobs): string[] {
   const faults: string[] = [];
   if (n >= MIN_LOGPROBS && sum / n > MAX_MEAN_LOGPROB_DIFFERENCE)
     faults.push(
@@ -114,12 +121,31 @@ function parityFaults({ routing, invariants }: JudgedParity): string[] {
   const faults: string[] = [];
   if (invariants.broken > 0)
     faults.push(`routing data: ${invariants.broken} invariants broken (${invariants.firstBroken})`);
-  faults.push(...selectionFaults(routing, moreThanChance));
+  const { experts, weights } = routingFaults(routing);
+  return [...faults, ...experts, ...weights];
+}
+
+/** What the choice of experts and their weights are held to, in words. */
+export const ROUTING_THRESHOLDS: Readonly<Record<"experts" | "tokens" | "weights", string>> = {
+  experts:
+    `none unexplained; ties (margins up to ${size(NEAR_TIE_MARGIN)}) in one variant alone no more than chance makes ` +
+    "(sign test, 0.001)",
+  tokens: `${100 * MAX_TOKENS_AFFECTED} % of the tokens, beyond chance (Poisson, ${CHANCE_OF_FAULT})`,
+  weights: `${size(MAX_WEIGHT_DIFFERENCE)} for any weight`,
+};
+
+/** What of a run's routing speaks against the engine. */
+export function routingFaults(routing: RoutingParity): {
+  readonly experts: readonly string[];
+  readonly weights: readonly string[];
+} {
+  const experts = selectionFaults(routing, moreThanChance);
+  const faults: string[] = [];
   const weights = routing.layers.map((layer) => layer.weights);
   const worst = Math.max(0, ...weights.map(({ max }) => max));
   if (worst > MAX_WEIGHT_DIFFERENCE) faults.push(`weights of the same expert differ by up to ${worst.toPrecision(2)}`);
   if (weights.some(({ notFinite }) => notFinite > 0)) faults.push("some expert weights are not finite");
-  return faults;
+  return { experts, weights: faults };
 }
 
 /** More tokens affected than near-ties make, beyond chance. */
@@ -139,12 +165,23 @@ function selectionFaults(routing: RoutingParity, tooMany: (routing: RoutingParit
     if (!tooMany(routing)) return [];
     return [`expert sets differ for ${count(tokensAffected)} of ${count(tokens)} tokens, more than rounding explains`];
   }
-  if (firstUnexplained === null) return [];
+  const excess = tieFaults(routing);
+  if (firstUnexplained === null) return excess;
   const { doc_id, position, layer } = firstUnexplained;
   const choices = sumOf(routing, "unexplained");
   return [
     `other experts in ${count(choices)} of ${count(sumOf(routing, "tokens"))} choices, which no near-tie explains ` +
       `(the first: doc ${doc_id}, position ${position}, layer ${layer})`,
+    ...excess,
+  ];
+}
+
+function tieFaults(routing: RoutingParity): string[] {
+  const ties = tiesOf(routing);
+  if (!hasTieExcess(ties)) return [];
+  return [
+    `${counted(ties.onlyFused, "choice")} within rounding of a tie in the fused variant alone, ${count(ties.onlyBaseline)} ` +
+      "in the baseline alone: more than chance makes (scores rounded before the choice, or margins that are not theirs)",
   ];
 }
 

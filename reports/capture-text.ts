@@ -2,7 +2,9 @@
 import { mergeHistograms, quantile } from "../metrics/difference-histogram.ts";
 import { mergeDifferences, NO_DIFFERENCES } from "../metrics/difference.ts";
 import type { ExampleRow, RoutingExample } from "../metrics/routing-comparison.ts";
+import { tiesOf } from "../metrics/routing-result.ts";
 import type { LayerParity } from "../metrics/routing-result.ts";
+import type { TieCounts } from "../metrics/tie-excess.ts";
 import type { CaptureComparison, CaptureSide } from "./capture-comparison.ts";
 import { UNTOLD } from "./findings.ts";
 import { count, counted, size } from "./number-text.ts";
@@ -60,15 +62,21 @@ function findings({ routing, detail, known, settings }: CaptureComparison): stri
     `Jaccard of the expert sets: mean ${jaccard === 1 ? "1" : jaccard.toFixed(6)}, lowest ${size(lowest)}.`,
     weightsText(routing.layers, detail.layers, known.weights, settings.weightTolerance),
     known.margins
-      ? `Near-ties: one expert swapped where both router margins are at most ${size(settings.nearTieMargin)}.`
+      ? `Near-ties: where both router margins are at most ${size(settings.nearTieMargin)}, ` +
+        `${known.scores ? "other experts that tie by their scores" : "one expert swapped (more need the scores)"}.`
       : "Near-ties cannot be told, as not both captures have router margins: up to 0.1 % of the tokens may differ.",
   ];
+  if (known.margins) lines.push(tiesText(tiesOf(routing)));
   const { firstDivergence, firstUnexplained } = routing;
   const where = (at: typeof firstDivergence): string =>
     at === null ? "none" : `doc ${at.doc_id}, position ${at.position}, layer ${at.layer}`;
   const unexplained = known.margins ? `; the first unexplained: ${where(firstUnexplained)}` : "";
   lines.push(`First divergence: ${where(firstDivergence)}${unexplained}.`);
   return lines.join("\n");
+}
+
+function tiesText({ both, onlyBaseline, onlyFused }: TieCounts): string {
+  return `Choices so close: ${count(both)} in both, ${count(onlyBaseline)} in A alone, ${count(onlyFused)} in B alone.`;
 }
 
 function weightsText(

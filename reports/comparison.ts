@@ -1,7 +1,9 @@
 /** What a run found: written as `comparison.json` (by `jsonFileText`), rendered as `report.md` and on the terminal. Plain JSON throughout. */
 import type { LogprobDifference } from "../metrics/logprob-difference.ts";
+import type { OutputDifference } from "../metrics/output-difference.ts";
 import type { PairedDifference } from "../metrics/paired.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
+import type { TextDivergence } from "../metrics/text-divergence.ts";
 import type { JsonObject } from "./json.ts";
 import type { LmEvalTableInput } from "./table.ts";
 
@@ -103,6 +105,34 @@ export interface PartedTexts {
   readonly first: { readonly doc_id: number; readonly token: number } | null;
 }
 
+/** What the MoE layers gave out and what was to be said next, on the same tokens of a few docs. */
+export interface JudgedOutputs {
+  readonly kind: "judged";
+  readonly docs: readonly number[];
+  /** Tokens that were run, and of these such as are downstream of other experts, which are not compared. */
+  readonly tokens: number;
+  readonly tokensNotJudged: number;
+  readonly layers: readonly OutputDifference[];
+  /** KL divergence, baseline to fused, in nats, at each completion token that is compared: over the whole vocabulary. */
+  readonly kl: { readonly count: number; readonly sum: number; readonly max: number; readonly notFinite: number };
+}
+
+/** Where the two variants' answers first differ, doc by doc. */
+export interface JudgedDivergence extends TextDivergence {
+  readonly kind: "judged";
+}
+
+/** One thing that was judged on one of the four levels, in words. */
+export interface LevelRow {
+  readonly level: 1 | 2 | 3 | 4;
+  readonly what: string;
+  readonly outcome: "pass" | "fail" | "not judged";
+  /** What was found, or why it was not judged. */
+  readonly found: string;
+  /** What it was held to; null where nothing was. */
+  readonly threshold: string | null;
+}
+
 /** Did all that was asked for hold? `reasons` says in words what was broken, what held, what is missing. */
 export interface Verdict {
   /** Nothing that was compared differs by more than rounding and chance. False where nothing could be compared. */
@@ -142,6 +172,10 @@ export interface Comparison {
   readonly flips: readonly FlippedDoc[];
   readonly parity: JudgedParity | NotJudged;
   readonly logprobs: JudgedLogprobs | NotJudged;
+  readonly outputs: JudgedOutputs | NotJudged;
+  readonly divergence: JudgedDivergence | NotJudged;
+  /** All of it, level by level. Empty when there is one variant. */
+  readonly levels: readonly LevelRow[];
   readonly verdict: Verdict;
   /** What this run says nothing about, in words. */
   readonly notJudged: readonly string[];

@@ -11,6 +11,7 @@ import {
   routingSentences,
   verdictWord,
 } from "./findings.ts";
+import { levelLines } from "./levels-text.ts";
 import { count, counted, duration } from "./number-text.ts";
 import { visible } from "./safe-text.ts";
 import { makeTable } from "./table.ts";
@@ -21,7 +22,7 @@ const IDS_LISTED = 20;
 export function renderConsole(comparison: Comparison): string {
   const { variants, verdict } = comparison;
   const blocks = variants.map(({ name, table }) => `${visible(name)}\n${makeTable(table).trimEnd()}`);
-  if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison));
+  if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison), levelsBlock(comparison));
   const warnings = [...cutWarnings(variants), ...allowedDifferences(comparison)].map(
     (warning) => `Warning: ${visible(warning, 400)}`,
   );
@@ -70,6 +71,10 @@ function routingBlock(comparison: Comparison): string {
     levelsSentence(comparison),
   );
   return ["Routing parity", ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+function levelsBlock({ levels }: Comparison): string {
+  return ["Level by level [held to]", ...levelLines(levels).map((line) => `  ${line}`)].join("\n");
 }
 
 function variantLine(variant: VariantSummary): string {

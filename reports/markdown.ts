@@ -13,6 +13,7 @@ import {
   verdictWord,
 } from "./findings.ts";
 import type { JsonObject } from "./json.ts";
+import { LEVEL_HEADER, levelCells } from "./levels-text.ts";
 import { count, counted, duration, size } from "./number-text.ts";
 import { codeCell, codeSpan, prose } from "./safe-text.ts";
 import { makeTable } from "./table.ts";
@@ -30,6 +31,7 @@ export function renderReport(comparison: Comparison): string {
   const sections = [
     ...verdict(comparison),
     ...answers(comparison),
+    ...levels(comparison),
     ...routing(comparison),
     ...work(comparison),
     ...provenance(comparison),
@@ -105,6 +107,11 @@ function flipRows(id: number, flips: readonly FlippedDoc[]): string[][] {
 
 function marked({ extracted, exact_match }: MarkedAnswer): string {
   return `${extracted === null ? "no answer" : codeCell(extracted, 40)}, ${exact_match === 1 ? "right" : "wrong"}`;
+}
+
+function levels({ levels: rows }: Comparison): string[] {
+  if (rows.length === 0) return [];
+  return ["## Level by level", markdownTable(LEVEL_HEADER, rows.map(levelCells))];
 }
 
 function routing(comparison: Comparison): string[] {

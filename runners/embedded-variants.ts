@@ -15,6 +15,7 @@ export class EmbeddedVariants implements VariantEngines {
   /** Each uses every processor. */
   readonly parallel = false;
   readonly routing = "own";
+  readonly outputs = true;
   readonly #options: EmbeddedVariantsOptions;
   readonly #runners = new Map<VariantName, Promise<Runner>>();
 

@@ -1,9 +1,9 @@
 /** What every runner offers, whatever engine stands behind it. */
 import { EngineError } from "../errors.ts";
-import type { InvariantCount, RoutingCapture } from "../engine/requests.ts";
+import type { InvariantCount, RoutingCapture, ScoreOutputs } from "../engine/requests.ts";
 import type { CapturedSequence, CaptureRequest } from "./routed-experts/captured-sequence.ts";
 
-export type { InvariantCount } from "../engine/requests.ts";
+export type { InvariantCount, ScoreOutputs } from "../engine/requests.ts";
 
 export interface Message {
   readonly role: "system" | "user" | "assistant";
@@ -66,8 +66,8 @@ export interface RoutingProblem {
 }
 
 /** What was routed; servers give less than the embedded engine does. */
-export type CapturedRouting = Omit<RoutingCapture, "topkWeights" | "margins"> &
-  Partial<Pick<RoutingCapture, "topkWeights" | "margins">>;
+export type CapturedRouting = Omit<RoutingCapture, "topkWeights" | "margins" | "close"> &
+  Partial<Pick<RoutingCapture, "topkWeights" | "margins" | "close">>;
 
 /** What log-probabilities are asked of, where the engine shows no routing. */
 export interface LogprobRequest {
@@ -113,5 +113,18 @@ export interface Runner {
    * capture itself is concerned; rejects as `complete` does. Missing where the engine does not say whom it routed to.
    */
   capture?(prompt: RunnerPrompt, request: CaptureRequest, signal: AbortSignal): Promise<CapturedSequence>;
+  /**
+   * Teacher forcing once more, for what the layers give out and all logits: megabytes for each sequence. Missing where the
+   * engine does not show them.
+   */
+  outputs?(prompt: RunnerPrompt, completion: readonly number[], signal: AbortSignal): Promise<SequenceOutputs>;
   close(): Promise<void>;
+}
+
+export interface SequenceOutputs extends ScoreOutputs {
+  readonly promptTokens: number;
+  /** [L, T, K], of the same layers and tokens. */
+  readonly topkIds: Uint16Array;
+  /** K */
+  readonly nExpertsAct: number;
 }

@@ -63,14 +63,23 @@ export function createCapturer(options: CapturerOptions): Capturer {
 
   const generate = (
     prompt: RunnerPrompt,
-    asked: { readonly maxTokens: number; readonly stop: readonly string[] },
+    asked: { readonly maxTokens: number; readonly stop: readonly string[]; readonly promptIds?: readonly number[] },
     more: () => Fields,
     signal: AbortSignal,
   ): Promise<unknown> => {
-    const greedy = { ...asked, temperature: 0, seed: "capture" };
+    const { promptIds, ...rest } = asked;
+    const greedy = { ...rest, temperature: 0, seed: "capture" };
+    const fixed = { ...extraBody, return_token_ids: true };
+    if (promptIds === undefined) {
+      const body = (): string => buildBody(prompt, greedy, { ...settings, extraBody: { ...fixed, ...more() } });
+      return ask(chatOrNot, body, signal);
+    }
+    // Only completions take token ids, whatever the prompts of the run are.
+    const empty = { kind: "completion", text: "" } as const;
+    const ids = { ...settings, api: "completions" } as const;
     const body = (): string =>
-      buildBody(prompt, greedy, { ...settings, extraBody: { ...extraBody, return_token_ids: true, ...more() } });
-    return ask(chatOrNot, body, signal);
+      buildBody(empty, greedy, { ...ids, extraBody: { ...fixed, prompt: promptIds, ...more() } });
+    return ask("/completions", body, signal);
   };
 
   const generated = async (
