@@ -16,7 +16,7 @@ import type { PromptedDoc } from "../tasks/index.ts";
 import type { Progress } from "./progress.ts";
 import { openScoredJournal } from "./scored-journal.ts";
 import type { ScoredJournal, ScoredRow } from "./scored-journal.ts";
-import { stated } from "./stated.ts";
+import { stated } from "../reports/stated.ts";
 
 /** A sequence that both variants are given. */
 export interface Sequence {
