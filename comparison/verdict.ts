@@ -70,6 +70,11 @@ function regressionOf({ filter, n, difference }: PairedByFilter): string[] {
   ];
 }
 
+/** What is wrong with the routing, in words; nothing where it was not judged. */
+export function judgeRouting(parity: JudgedParity | NotJudged): readonly string[] {
+  return parity.kind === "judged" ? parityFaults(parity) : [];
+}
+
 function parityFaults({ routing, invariants }: JudgedParity): string[] {
   const faults: string[] = [];
   if (invariants.broken > 0)

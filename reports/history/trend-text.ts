@@ -68,7 +68,8 @@ function day({ created }: HistoryNight): string {
   return created.slice(0, 16).replace("T", " ");
 }
 
-function sparkline(nights: readonly HistoryNight[]): string {
+/** A row of bars between the lowest and the highest night, and what these are. */
+export function sparkline(nights: readonly HistoryNight[]): string {
   const shares = nights.map(({ correct, n }) => correct / n);
   const [low, high] = [Math.min(...shares), Math.max(...shares)];
   const bars = shares.map((each) => SPARKS[high === low ? 3 : Math.round(((each - low) / (high - low)) * 7)]);
