@@ -134,6 +134,13 @@ export { cusumRunLength, cusumThreshold } from "./metrics/cusum-run-length.ts";
 export { driftOf } from "./metrics/drift.ts";
 export type { Drift, Night } from "./metrics/drift.ts";
 
+export type { NightlyConfig, NightlyRow, UserNightly } from "./nightly/config.ts";
+export { mergeShards } from "./nightly/merge.ts";
+export { loadNightly, parseNightly } from "./nightly/parse-nightly.ts";
+export { runNightly } from "./nightly/run-nightly.ts";
+export type { RunNightlyOptions } from "./nightly/run-nightly.ts";
+export type { Alarm, NightSummary, RowOutcome, RowResult } from "./nightly/summary.ts";
+
 export { checkDump } from "./parity/check-dump.ts";
 export type { CheckedDump, DumpResult } from "./parity/check-dump.ts";
 export { checkRouted } from "./parity/check-routed.ts";

@@ -19,8 +19,8 @@ export const HISTORY_FLAG: TextFlag = textFlag("history", {
 });
 
 /** A URL with a password belongs into the environment, not into the process list. */
-export function historyPlace(flag: string | undefined, config?: string): string {
-  return flag ?? process.env[HISTORY_VARIABLE] ?? config ?? "fusecheck-history.db";
+function historyPlace(flag: string | undefined): string {
+  return flag ?? process.env[HISTORY_VARIABLE] ?? "fusecheck-history.db";
 }
 
 const FLAGS = {

@@ -22,7 +22,7 @@ export const mergeCommand: Command = defineCommand({
   handler: async (flags, places) => {
     const [first] = places;
     if (first === undefined) throw new UserError("name the shards' folders: fusecheck merge DIR ...");
-    const [{ mergeShards }, { exitCodeOfNight }, { renderSummary }, { jsonFileText }, { statSync }, { dirname }] =
+    const [{ mergeShards }, { exitCodeOfNight }, { renderSummary }, { jsonFileText }, { statSync }, path] =
       await Promise.all([
         import("../nightly/merge.ts"),
         import("../nightly/summary.ts"),
@@ -32,7 +32,7 @@ export const mergeCommand: Command = defineCommand({
         import("node:path"),
       ]);
     const isFile = statSync(first, { throwIfNoEntry: false })?.isFile() === true;
-    const output = flags.output ?? (isFile ? dirname(first) : first);
+    const output = flags.output ?? (isFile ? path.dirname(first) : first);
     const history = flags.history ?? process.env[HISTORY_VARIABLE];
     const summary = await mergeShards({ places, output, history });
     await writeText(flags.json ? jsonFileText(summary) : renderSummary(summary));

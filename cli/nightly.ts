@@ -43,7 +43,7 @@ export const nightlyCommand: Command = defineCommand({
       { exitCodeOfNight },
       { renderSummary },
       { jsonFileText },
-      { resolve },
+      path,
     ] = await Promise.all([
       import("../comparison/evaluate.ts"),
       import("./progress.ts"),
@@ -57,7 +57,7 @@ export const nightlyCommand: Command = defineCommand({
       import("node:path"),
     ]);
     const given = loadNightly(flags.config ?? "");
-    const config = flags.output === undefined ? given : { ...given, output: resolve(flags.output) };
+    const config = flags.output === undefined ? given : { ...given, output: path.resolve(flags.output) };
     const shard = flags.shard === undefined ? null : parseShard(flags.shard);
     const night = flags.night === undefined ? nightToRun(config.output, new Date()) : checkNight(flags.night);
     const command = `fusecheck nightly --config ${given.file} --night ${night}`;

@@ -27,7 +27,7 @@ export function renderSummary(summary: NightSummary): string {
 }
 
 /** `2 of 3 rows held, 1 did not run` */
-export function headline({ rows, alarms }: NightSummary): string {
+function headline({ rows, alarms }: NightSummary): string {
   const counted = (outcome: RowOutcome, words: string): string[] => {
     const count = rows.filter((row) => row.outcome === outcome).length;
     return count === 0 ? [] : [`${count} ${words}`];

@@ -51,8 +51,15 @@ async function sqlite(file: string, lockWaitMs: number): Promise<Dialect> {
         all: () => [],
         iterate: () => [].values(),
       });
-      const prepare = (sql: string): ReturnType<SqliteDatabase["prepare"]> =>
-        /^(?:begin|commit|rollback)$/.test(sql) ? control(sql) : database.prepare(sql);
+      // Kept and used again: libsql frees a statement and its 7 KB only when the garbage collector comes to it, and then
+      // takes seconds for the many of a large write.
+      const statements = new Map<string, ReturnType<SqliteDatabase["prepare"]>>();
+      const prepare = (sql: string): ReturnType<SqliteDatabase["prepare"]> => {
+        if (/^(?:begin|commit|rollback)$/.test(sql)) return control(sql);
+        const kept = statements.get(sql) ?? database.prepare(sql);
+        statements.set(sql, kept);
+        return kept;
+      };
       return Promise.resolve({ prepare, close: () => void database.close() });
     },
   });

@@ -246,6 +246,11 @@ describe("what a row is held to", () => {
   });
 });
 
+/** The run's series with so many right of 400. */
+function scored({ scores }: HistoryRun, correct: number): HistoryRun["scores"] {
+  return scores.map(({ variant, filter }) => ({ variant, filter, correct, n: 400 }));
+}
+
 describe("a row that left its own level", () => {
   it("raises the alarm, with what changed, and the night ends with 1", async () => {
     const { folder, config } = job("drift", "  - name: a\n    fused: false\n", "history: history.db\n");
@@ -255,7 +260,7 @@ describe("a row that left its own level", () => {
     const history = await openHistory(join(folder, "history.db"));
     const past = Array.from({ length: 30 }, (_, i): HistoryRun => {
       const created = new Date(Date.UTC(2026, 0, 1 + i)).toISOString();
-      const scores = row!.run!.scores.map((score) => ({ ...score, correct: 380, n: 400 }));
+      const scores = scored(row!.run!, 380);
       return { ...row!.run!, id: `past-${i}`, created, scores, facts: { ...row!.run!.facts, fusecheck: "0.0.9" } };
     });
     await history.add(past);
@@ -263,7 +268,7 @@ describe("a row that left its own level", () => {
     // The night's own run, as of 400 docs with 20 points less.
     const kept = jsonOf(join(night, "rows/a.json")) as { result: { run: HistoryRun } };
     const { run: of } = kept.result;
-    const wrong = { ...of, scores: of.scores.map((score) => ({ ...score, correct: 300, n: 400 })) };
+    const wrong = { ...of, scores: scored(of, 300) };
     writeFileSync(join(night, "rows/a.json"), JSON.stringify({ ...kept, result: { ...kept.result, run: wrong } }));
     const { code, stdout } = await nightly(config);
     expect(code).toBe(1);
