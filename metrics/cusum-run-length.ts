@@ -11,12 +11,15 @@ import { gaussianCdf, gaussianDensity } from "./gaussian.ts";
 
 const NODES = 48;
 
+const UNIT_RULE = gaussLegendre(NODES);
+
 /** Standard deviations of drift that are forgiven per night; half the smallest shift that is to be found fast. */
 export const CUSUM_ALLOWANCE: number = 0.5;
 
 /** Mean number of nights from a fresh start to the first alarm, where nothing has changed. */
 export function cusumRunLength(threshold: number, allowance: number = CUSUM_ALLOWANCE): number {
-  const { nodes, weights } = gaussLegendre(NODES, threshold);
+  const nodes = UNIT_RULE.nodes.map((node) => node * threshold);
+  const weights = UNIT_RULE.weights.map((weight) => weight * threshold);
   // Unknowns: L at the nodes, and last L(0).
   const starts = [...nodes, 0];
   const matrix = starts.map((start, row) => [
@@ -48,8 +51,8 @@ export function cusumThreshold(nights: number, allowance: number = CUSUM_ALLOWAN
   return (low + high) / 2;
 }
 
-/** Nodes and weights of the Gauss-Legendre rule on 0..length, by Newton's method on the Legendre polynomial. */
-function gaussLegendre(count: number, length: number): { readonly nodes: number[]; readonly weights: number[] } {
+/** Nodes and weights of the Gauss-Legendre rule on 0..1, by Newton's method on the Legendre polynomial. */
+function gaussLegendre(count: number): { readonly nodes: readonly number[]; readonly weights: readonly number[] } {
   const nodes: number[] = [];
   const weights: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -61,8 +64,8 @@ function gaussLegendre(count: number, length: number): { readonly nodes: number[
       slope = (count * (x * value - before)) / (x * x - 1);
       x -= value / slope;
     }
-    nodes.push((length * (1 - x)) / 2);
-    weights.push(length / ((1 - x * x) * slope * slope));
+    nodes.push((1 - x) / 2);
+    weights.push(1 / ((1 - x * x) * slope * slope));
   }
   return { nodes, weights };
 }

@@ -3,9 +3,10 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { UserError } from "../errors.ts";
 import { fileProblem, makeFolder } from "../reports/files.ts";
+import { visible } from "../reports/safe-text.ts";
 import { finishNight } from "./run-nightly.ts";
 import type { Shard } from "./shard.ts";
-import { isNightSummary } from "./summary.ts";
+import { readSummary } from "./summary-schema.ts";
 import type { NightSummary, RowResult } from "./summary.ts";
 
 export interface MergeOptions {
@@ -41,6 +42,9 @@ export async function mergeShards({ places, output, history }: MergeOptions): Pr
   return finishNight({ folder, night, shard: null, config, rows, history });
 }
 
+/** A row takes some kilobytes. */
+const MAX_BYTES = 64 * 1024 ** 2;
+
 const SUMMARY = /^nightly\.shard-\d+-of-\d+\.json$/;
 
 async function summariesIn(place: string): Promise<readonly string[]> {
@@ -62,14 +66,19 @@ async function summariesIn(place: string): Promise<readonly string[]> {
 async function readShard(file: string): Promise<FoundShard> {
   let summary: unknown;
   try {
+    if ((await stat(file)).size > MAX_BYTES)
+      throw new UserError(`${file} is larger than 64 MiB: no summary of a night`);
     summary = JSON.parse(await readFile(file, "utf8"));
   } catch (cause) {
     if (cause instanceof SyntaxError) throw new UserError(`${file} is not JSON: run that shard again`, { cause });
     throw fileProblem(cause, file, "cannot read");
   }
-  if (!isNightSummary(summary)) throw new UserError(`${file} is no summary of this fusecheck's nightly`);
-  if (summary.shard === null) throw new UserError(`${file} is of a whole night, not of a shard`);
-  return { file, shard: summary.shard, summary };
+  const checked = readSummary(summary);
+  if (checked.kind === "not one")
+    throw new UserError(`${file} is no summary of this fusecheck's nightly (${visible(checked.what, 200)})`);
+  const { shard } = checked.value;
+  if (shard === null) throw new UserError(`${file} is of a whole night, not of a shard`);
+  return { file, shard, summary: checked.value };
 }
 
 function checkTogether([first, ...others]: readonly [FoundShard, ...FoundShard[]]): void {

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Progress } from "../comparison/progress.ts";
 import { makeFolder, fileProblem, writeFileAtomic } from "../reports/files.ts";
+import { lockFolder } from "../reports/folder-lock.ts";
 import { openHistory } from "../reports/history/history.ts";
 import type { HistoryRun } from "../reports/history/record.ts";
 import { canonicalJson, jsonFileText } from "../reports/json.ts";
@@ -14,6 +15,7 @@ import { runRow } from "./run-row.ts";
 import { rowsOf } from "./shard.ts";
 import type { Shard } from "./shard.ts";
 import { renderSummary } from "./summary-markdown.ts";
+import { readRowResult } from "./summary-schema.ts";
 import { summaryName } from "./summary.ts";
 import type { NightSummary, RowResult } from "./summary.ts";
 import { writeHistory } from "./write-history.ts";
@@ -42,24 +44,28 @@ export async function runNightly(options: RunNightlyOptions): Promise<NightSumma
   await makeFolder(join(folder, RESULTS)).catch((error: unknown) => {
     throw fileProblem(error, folder, "cannot create");
   });
-  const results: RowResult[] = [];
-  for (const [index, row] of rows.entries()) {
-    const result = (await earlierResult(folder, row)) ?? (await newResult(folder, row, options));
-    results.push(result);
-    onRow(result, index + 1, rows.length);
+  // Two processes on one night would each find the other's rows taken, and the later one would write that down.
+  const lock = await lockFolder(join(folder, summaryName(shard).replace(/json$/, "lock")));
+  try {
+    const results: RowResult[] = [];
+    for (const [index, row] of rows.entries()) {
+      const result = (await earlierResult(folder, row)) ?? (await newResult(folder, row, options));
+      results.push(result);
+      onRow(result, index + 1, rows.length);
+    }
+    const { sha256, falseAlarmNights } = config;
+    const names = config.rows.map(({ name }) => name);
+    return await finishNight({
+      folder,
+      night,
+      shard,
+      config: { sha256, false_alarm_nights: falseAlarmNights, rows: names },
+      rows: results,
+      history: options.history,
+    });
+  } finally {
+    await lock.release();
   }
-  return finishNight({
-    folder,
-    night,
-    shard,
-    config: {
-      sha256: config.sha256,
-      false_alarm_nights: config.falseAlarmNights,
-      rows: config.rows.map(({ name }) => name),
-    },
-    rows: results,
-    history: options.history,
-  });
 }
 
 export interface FinishOptions extends Pick<NightSummary, "night" | "shard" | "config" | "rows"> {
@@ -116,12 +122,23 @@ function hashOf(row: NightlyRow): string {
 async function earlierResult(folder: string, row: NightlyRow): Promise<RowResult | undefined> {
   try {
     const { settings, result } = JSON.parse(await readFile(resultFile(folder, row), "utf8")) as Partial<Kept>;
-    if (settings !== hashOf(row) || result === undefined) return undefined;
-    return result.outcome === "failed" || result.outcome === "incomplete" ? undefined : result;
+    const checked = readRowResult(result);
+    if (settings !== hashOf(row) || checked.kind === "not one") return undefined;
+    const { outcome } = checked.value;
+    return outcome === "failed" || outcome === "incomplete" ? undefined : checked.value;
   } catch {
     // Not there yet, or not whole: the row is run, which asks nothing that its folder holds.
     return undefined;
   }
+}
+
+/** Says of which row it speaks. */
+function progressOf({ name }: NightlyRow, progress: Progress): Progress {
+  return {
+    start: (stretch) => progress.start(`${name}, ${stretch}`),
+    end: () => progress.end(),
+    note: (text) => progress.note(`${name}, ${text}`),
+  };
 }
 
 interface Kept {
@@ -130,7 +147,8 @@ interface Kept {
 }
 
 async function newResult(folder: string, row: NightlyRow, options: RunNightlyOptions): Promise<RowResult> {
-  const { night, command, signal, progress } = options;
+  const { night, command, signal } = options;
+  const progress = progressOf(row, options.progress);
   const result = await runRow(row, { folder, night, command, signal, progress });
   const kept: Kept = { settings: hashOf(row), result };
   await writeFileAtomic(resultFile(folder, row), jsonFileText(kept));

@@ -39,7 +39,7 @@ export async function runRow(row: NightlyRow, options: RunRowOptions): Promise<R
       row.margin !== undefined && row.fused && worst(decide(runs, { margin, looks })) === "inconclusive";
     while (runs.length < looks && runs.every(isFitToJudge) && undecided()) {
       const folder = `${row.name}.rerun-${runs.length}`;
-      options.progress.note(`${row.name}: inconclusive; asked again (${runs.length} of ${looks - 1})`);
+      options.progress.note(`inconclusive: asked again (${runs.length} of ${looks - 1})`);
       folders.push(folder);
       runs.push(await ask(row, folder, rerunSeed(row.seed, runs.length), options));
     }

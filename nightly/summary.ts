@@ -83,22 +83,3 @@ export function exitCodeOfNight({ rows, alarms, history }: NightSummary): 0 | 1 
 export function summaryName(shard: Shard | null): string {
   return shard === null ? "nightly.json" : `nightly.shard-${shard.index}-of-${shard.of}.json`;
 }
-
-export function isNightSummary(value: unknown): value is NightSummary {
-  if (typeof value !== "object" || value === null) return false;
-  const { schema, night, config, rows, history, alarms, trends } = value as Partial<NightSummary>;
-  return (
-    schema === 1 &&
-    typeof night === "string" &&
-    typeof config?.sha256 === "string" &&
-    typeof config.false_alarm_nights === "number" &&
-    Array.isArray(config.rows) &&
-    Array.isArray(rows) &&
-    rows.every(
-      (row) => typeof row?.name === "string" && typeof row.outcome === "string" && Array.isArray(row.reasons),
-    ) &&
-    typeof history?.kind === "string" &&
-    Array.isArray(alarms) &&
-    Array.isArray(trends)
-  );
-}

@@ -35,11 +35,20 @@ export interface TrendOptions {
   readonly bisectHint?: boolean;
 }
 
+/** Solved once for a rate: a night has as many series as rows, variants and filters. */
+const thresholds = new Map<number, number>();
+
+function thresholdFor(nights: number): number {
+  const threshold = thresholds.get(nights) ?? cusumThreshold(Math.min(1e7, nights));
+  thresholds.set(nights, threshold);
+  return threshold;
+}
+
 export async function trendOf(history: History, series: Series, options: TrendOptions = {}): Promise<Trend> {
   const { falseAlarmNights = DEFAULT_FALSE_ALARM_NIGHTS, together = 1, bisectHint = false } = options;
   const nights = await history.nights(series);
   const judged = nights.filter(({ complete, n }) => complete && n > 0);
-  const threshold = cusumThreshold(Math.min(1e7, falseAlarmNights * together));
+  const threshold = thresholdFor(falseAlarmNights * together);
   const drift = driftOf(judged, threshold);
   if (!bisectHint || drift.kind === "too short" || drift.kind === "steady")
     return { series, nights, judged, drift, threshold };

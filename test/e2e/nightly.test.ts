@@ -72,7 +72,12 @@ describe("two rows that run and one whose server is gone", () => {
     expect(ended.code).toBe(3);
     expect(ended.stdout).toContain("# Night n1: 2 of 3 rows held, 1 did not run");
     expect(ended.stdout).toMatch(/gone, \*\*did not run\*\*:\n\n- cannot reach http:\/\/127\.0\.0\.1:9\/v1/);
-    expect(ended.stderr).toMatch(/row 1 of 3, first: held .*\nrow 2 of 3, gone: failed .*\nrow 3 of 3, second: held/);
+    const lines = ended.stderr.split("\n").filter((line) => line.startsWith("row "));
+    expect(lines.map((line) => line.replace(/ \(\d+ s\)$/, ""))).toEqual([
+      "row 1 of 3, first: held",
+      "row 2 of 3, gone: failed",
+      "row 3 of 3, second: held",
+    ]);
     expect(readFileSync(join(folder, "nightly/n1/nightly.md"), "utf8")).toBe(ended.stdout);
   });
 
@@ -132,6 +137,14 @@ describe("kill -9", () => {
     expect(timeless(summaryOf(night))).toEqual(timeless(summaryOf(join(whole.folder, "nightly/n1"))));
     for (const variant of ["baseline", "fused"])
       expect(linesOf(join(night, "b", variant, "completions.jsonl"))).toHaveLength(4);
+  });
+
+  it("a second process on the same night is turned away, and the first one goes on", async () => {
+    const { folder, config } = job("twice", rows);
+    const first = start(["nightly", "--config", config, "--night", "n1"]);
+    await until(() => linesOf(join(folder, "nightly/n1/a/baseline/completions.jsonl")).length > 0);
+    expect(await nightly(config)).toMatchObject({ code: 2, stderr: expect.stringContaining("is using this folder") });
+    expect((await first.ended).code).toBe(0);
   });
 
   it("Ctrl-C ends with 130 and the command that goes on", async () => {
@@ -206,6 +219,12 @@ describe("shards", () => {
       config: { ...summary.config, sha256: "f00" },
     }));
     const otherCount = changed("count.json", (summary) => ({ ...summary, shard: { index: 2, of: 3 } }));
+    const hostile = changed("hostile.json", (summary) => ({
+      ...summary,
+      rows: summary.rows.map((row) =>
+        Object.assign(row, { run: { ...row.run, scores: [{ ...row.run!.scores[0], n: "1e999" }] } }),
+      ),
+    }));
     const half = join(parent, "half.json");
     writeFileSync(half, readFileSync(two, "utf8").slice(0, 500));
     for (const [places, message] of [
@@ -214,6 +233,7 @@ describe("shards", () => {
       [[one, otherNight], /do not belong together: the night is n1 there and n2 here/],
       [[one, otherConfig], /do not belong together: the config's SHA-256 is/],
       [[one, otherCount], /the number of shards is 2 there and 3 here/],
+      [[one, hostile], /hostile\.json is no summary of this fusecheck's nightly \(rows\.0\.run\.scores\.0\.n: /],
       [[one, half], /half\.json is not JSON: run that shard again/],
       [[join(whole.folder, "nightly/n1/nightly.json")], /is of a whole night, not of a shard/],
       [[join(parent, "nowhere")], /cannot read .*nowhere/],
