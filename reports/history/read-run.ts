@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { UserError } from "../../errors.ts";
 import type { Comparison } from "../comparison.ts";
@@ -34,9 +34,8 @@ export async function readHistoryRun(
 async function readComparison(file: string): Promise<Comparison> {
   let comparison: unknown;
   try {
-    const text = await readFile(file, "utf8");
-    if (text.length > MAX_BYTES) throw new UserError(`${file} is larger than 256 MiB: no comparison`);
-    comparison = JSON.parse(text);
+    if ((await stat(file)).size > MAX_BYTES) throw new UserError(`${file} is larger than 256 MiB: no comparison`);
+    comparison = JSON.parse(await readFile(file, "utf8"));
   } catch (cause) {
     if (cause instanceof SyntaxError)
       throw new UserError(`${file} is not JSON: the command that made the run writes it again`, { cause });
