@@ -8,6 +8,9 @@ import type { Command } from "./command.ts";
 import { evalCommand } from "./eval.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
+import { historyCommand } from "./history.ts";
+import { mergeCommand } from "./merge.ts";
+import { nightlyCommand } from "./nightly.ts";
 import { parityCommand } from "./parity.ts";
 import { promptsCommand } from "./prompts.ts";
 import { scoreCommand } from "./score.ts";
@@ -16,6 +19,9 @@ import { serveCommand } from "./serve.ts";
 const COMMANDS: readonly Command[] = [
   captureCommand,
   evalCommand,
+  historyCommand,
+  mergeCommand,
+  nightlyCommand,
   parityCommand,
   promptsCommand,
   scoreCommand,

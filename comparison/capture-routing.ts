@@ -17,7 +17,7 @@ import type { VariantEngines, VariantName } from "../runners/variant-engines.ts"
 import { VERSION } from "../version.ts";
 import type { SequencesToCapture, SequenceToCapture } from "./capture-sequences.ts";
 import type { Progress } from "./progress.ts";
-import { stated } from "./stated.ts";
+import { stated } from "../reports/stated.ts";
 import { violationText } from "./violation-text.ts";
 
 export interface CaptureRoutingOptions {

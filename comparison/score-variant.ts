@@ -18,7 +18,7 @@ import { scorerOf } from "./score-sequence.ts";
 import type { Generation, Scored, Scorer, Sequence } from "./score-sequence.ts";
 import { isLogprobsOnly, openScoredJournal } from "./scored-journal.ts";
 import type { ScoredJournal, ScoredRow } from "./scored-journal.ts";
-import { stated } from "./stated.ts";
+import { stated } from "../reports/stated.ts";
 
 /** The first `count` docs that the baseline has answered with something. */
 export async function sequencesToScore(

@@ -117,6 +117,11 @@ function logprobsHeld({ count: n, sum }: JudgedLogprobs): string {
   return `log-probabilities of ${counted(n, "token")} differ by ${n === 0 ? "0" : (sum / n).toPrecision(2)} on average`;
 }
 
+/** What is wrong with the routing, in words; nothing where it was not judged. */
+export function judgeRouting(parity: JudgedParity | NotJudged): readonly string[] {
+  return parity.kind === "judged" ? parityFaults(parity) : [];
+}
+
 function parityFaults({ routing, invariants }: JudgedParity): string[] {
   const faults: string[] = [];
   if (invariants.broken > 0)
