@@ -243,7 +243,7 @@ class Run {
       marked.push(await markVariant(variant, journal, { ...shared, fusecheck: VERSION }));
     }
     const [baseline, fused] = marked;
-    const { paired, flips } =
+    const pairs =
       baseline !== undefined && fused !== undefined
         ? pairDocs(task, baseline.marks, fused.marks)
         : { paired: [], flips: [] };
@@ -259,11 +259,10 @@ class Run {
       settings: record.settings,
       command,
       variants: summaries,
-      paired,
-      flips,
+      ...pairs,
       parity,
       logprobs,
-      verdict: judge(summaries, paired, parity, unscored),
+      verdict: judge(summaries, pairs.paired, parity, unscored, logprobs, this.#settings),
       notJudged: throughputNote(marked.length),
     };
     await writeFileAtomic(folder.file("comparison.json"), jsonFileText(comparison));

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decide } from "../../metrics/decide.ts";
+import { decide, decideAll, leastOf } from "../../metrics/decide.ts";
 import type { Decision } from "../../metrics/decide.ts";
 import { tangoInterval } from "../../metrics/tango.ts";
 
@@ -31,10 +31,25 @@ describe("decide", () => {
     expect(decide({ n: 100_000, onlyBaseline: 0, onlyFused: 0 }, { margin: 0 })).toBe("inconclusive");
   });
 
-  it("shows no change at a stricter level that it does not show at a laxer one", () => {
-    const pairs = { n: 1319, onlyBaseline: 31, onlyFused: 17 };
-    expect(decide(pairs, { margin: MARGIN })).toBe("regressed");
-    expect(decide(pairs, { margin: MARGIN, levelOfChange: 0.0125 })).toBe("inconclusive");
+  it("shows a loss of several filters after Holm's correction, and equivalence without any", () => {
+    const loss = { n: 1319, onlyBaseline: 31, onlyFused: 17 };
+    const none = { n: 1319, onlyBaseline: 0, onlyFused: 0 };
+    const large = { n: 1319, onlyBaseline: 60, onlyFused: 17 };
+    expect(decide(loss, { margin: MARGIN })).toBe("regressed");
+    expect(decideAll([loss, loss], { margin: MARGIN })).toEqual(["inconclusive", "inconclusive"]);
+    expect(decideAll([loss, large], { margin: MARGIN })).toEqual(["regressed", "regressed"]);
+    expect(decideAll([none, none, none], { margin: MARGIN })).toEqual(["equivalent", "equivalent", "equivalent"]);
+    expect(decideAll([], { margin: MARGIN })).toEqual([]);
+  });
+
+  it.each<[Decision[], Decision]>([
+    [["equivalent", "equivalent"], "equivalent"],
+    [["equivalent", "improved"], "improved"],
+    [["improved", "inconclusive"], "inconclusive"],
+    [["improved", "inconclusive", "regressed"], "regressed"],
+    [[], "inconclusive"],
+  ])("%j come to %s", (decisions, least) => {
+    expect(leastOf(decisions)).toBe(least);
   });
 
   const table = fc
