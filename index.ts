@@ -90,7 +90,23 @@ export type {
 } from "./runners/routed-experts/index.ts";
 
 export { exactMatch } from "./metrics/exact-match.ts";
+export { bootstrap } from "./metrics/bootstrap.ts";
+export type { BootstrapEstimate, BootstrapOptions } from "./metrics/bootstrap.ts";
+export { clusteredDifference, clusteredMean } from "./metrics/clustered.ts";
+export type { ClusteredMean } from "./metrics/clustered.ts";
+export { decide, decideAll, leastOf } from "./metrics/decide.ts";
+export type { DecideOptions, Decision } from "./metrics/decide.ts";
+export { holm } from "./metrics/holm.ts";
+export { mcnemar } from "./metrics/mcnemar.ts";
 export { pairedDifference } from "./metrics/paired.ts";
+export type { DifferenceEstimate, PairedDifference } from "./metrics/paired.ts";
+export { decisionProbabilities, planDocs } from "./metrics/plan-docs.ts";
+export type { DecisionProbabilities, DocsPlan, PlanOptions } from "./metrics/plan-docs.ts";
+export { sequentialInterval, SequentialPairs } from "./metrics/sequential.ts";
+export type { SequentialOptions } from "./metrics/sequential.ts";
+export { tangoInterval } from "./metrics/tango.ts";
+export type { DiscordantPairs } from "./metrics/tango.ts";
+export { wilsonInterval } from "./metrics/wilson.ts";
 export { compareRouting, mergeRouting } from "./metrics/routing-parity.ts";
 
 export { EmbeddedVariants } from "./runners/embedded-variants.ts";

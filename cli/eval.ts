@@ -1,4 +1,9 @@
-import { DEFAULT_CONCURRENCY, DEFAULT_MAX_TOKENS, DEFAULT_PARITY_DOCS } from "../comparison/defaults.ts";
+import {
+  DEFAULT_CONCURRENCY,
+  DEFAULT_MARGIN_POINTS,
+  DEFAULT_MAX_TOKENS,
+  DEFAULT_PARITY_DOCS,
+} from "../comparison/defaults.ts";
 import { EngineError } from "../errors.ts";
 import type { Comparison } from "../reports/comparison.ts";
 import type { Command } from "./command.ts";
@@ -60,6 +65,17 @@ export const evalCommand: Command = defineCommand({
       describe: "docs whose routing is compared",
       defaultDescription: String(DEFAULT_PARITY_DOCS),
     }),
+    margin: numberFlag("margin", {
+      min: 0,
+      max: 100,
+      describe: "a difference of exact match that does not matter, in points",
+      defaultDescription: String(DEFAULT_MARGIN_POINTS),
+    }),
+    "fail-on-inconclusive": {
+      type: "boolean",
+      default: false,
+      describe: `end with ${EXIT.inconclusive} where the docs do not decide`,
+    },
     output: textFlag("output", {
       describe: "run folder; one that holds the same run is resumed",
       defaultDescription: `a new folder in ${RUNS}/`,
@@ -115,6 +131,7 @@ export const evalCommand: Command = defineCommand({
           concurrency: flags.concurrency,
           parityDocs: flags["parity-docs"],
           allowDifferences: flags["allow-differences"],
+          marginPoints: flags.margin,
         }),
         engines,
         output,
@@ -126,7 +143,7 @@ export const evalCommand: Command = defineCommand({
       const render = flags.json ? jsonFileText : flags.quiet ? renderQuiet : renderConsole;
       await writeText(render(comparison));
       if (!flags.quiet) process.stderr.write(`run folder: ${folder}\n`);
-      return exitCodeOf(comparison);
+      return exitCodeOf(comparison, { failOnInconclusive: flags["fail-on-inconclusive"] });
     } catch (error) {
       if (!(error instanceof InterruptedError || error instanceof EngineError)) throw error;
       const again = commandLine({ ...flags, output }, startedAs());
@@ -182,7 +199,11 @@ function newRunFolder(task: string): string {
   return `${RUNS}/${task}-${time}-${process.pid}`;
 }
 
-function exitCodeOf({ verdict, paired }: Comparison): ExitCode {
-  if (!verdict.held && paired.some(({ n }) => n > 0)) return EXIT.regressed;
-  return verdict.complete ? EXIT.held : EXIT.incomplete;
+function exitCodeOf(
+  { verdict: { outcome, complete } }: Comparison,
+  { failOnInconclusive }: { readonly failOnInconclusive: boolean },
+): ExitCode {
+  if (outcome === "regressed") return EXIT.regressed;
+  if (!complete) return EXIT.incomplete;
+  return outcome === "inconclusive" && failOnInconclusive ? EXIT.inconclusive : EXIT.held;
 }

@@ -24,7 +24,7 @@ import { answersRouting, judgeParity, notJudged } from "./judge-parity.ts";
 import type { AnswersRouting, ParityResult } from "./judge-parity.ts";
 import { OutputComparison } from "./compare-outputs.ts";
 import { divergingTexts } from "./diverging-texts.ts";
-import { levelsOf, outputFaults, withFaults } from "./levels.ts";
+import { levelsOf, outputFaults } from "./levels.ts";
 import { markVariant } from "./mark-variant.ts";
 import type { MarkedVariant } from "./mark-variant.ts";
 import { pairDocs } from "./pair-docs.ts";
@@ -286,15 +286,15 @@ class Run {
       marked.push(await markVariant(variant, journal, { ...shared, fusecheck: VERSION }));
     }
     const [baseline, fused] = marked;
-    const { paired, flips } =
+    const pairs =
       baseline !== undefined && fused !== undefined
         ? pairDocs(task, baseline.marks, fused.marks)
         : { paired: [], flips: [] };
     const { record } = folder;
     const summaries = marked.map(({ summary }) => summary);
     const divergence = await divergingTexts(journals.get("baseline"), journals.get("fused"), this.#settings);
-    const judged = { paired, parity, logprobs, outputs, divergence };
-    const levels = marked.length > 1 ? levelsOf(judged) : [];
+    const judged = { paired: pairs.paired, parity, logprobs, outputs, divergence };
+    const levels = marked.length > 1 ? levelsOf(judged, this.#settings.margin) : [];
     const comparison: Comparison = {
       schema: 1,
       fusecheck: VERSION,
@@ -306,14 +306,16 @@ class Run {
       command,
       differences: this.#differences(),
       variants: summaries,
-      paired,
-      flips,
+      ...pairs,
       parity,
       logprobs,
       outputs,
       divergence,
       levels,
-      verdict: withFaults(judge(summaries, paired, parity, unscored, logprobs), outputFaults(outputs)),
+      verdict: judge(summaries, pairs.paired, parity, unscored, logprobs, {
+        margin: this.#settings.margin,
+        otherFaults: outputFaults(outputs),
+      }),
       notJudged: throughputNote(),
     };
     await writeFileAtomic(folder.file("comparison.json"), jsonFileText(comparison));

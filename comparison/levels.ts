@@ -1,9 +1,10 @@
 /** The four levels of parity as rows: what was judged, what was found, what it was held to. */
 import { relativeDifference } from "../metrics/output-difference.ts";
 import { tiesOf } from "../metrics/routing-parity.ts";
-import type { Comparison, JudgedOutputs, LevelRow, Verdict } from "../reports/comparison.ts";
+import type { Comparison, JudgedOutputs, LevelRow } from "../reports/comparison.ts";
 import { count, counted, size } from "../reports/number-text.ts";
-import { LOGPROB_THRESHOLD, logprobFaults, regressionOf, ROUTING_THRESHOLDS, routingFaults } from "./verdict.ts";
+import { judgeAnswers } from "./judge-answers.ts";
+import { LOGPROB_THRESHOLD, logprobFaults, ROUTING_THRESHOLDS, routingFaults } from "./verdict.ts";
 
 type Judged = Pick<Comparison, "paired" | "parity" | "logprobs" | "outputs" | "divergence">;
 
@@ -16,7 +17,8 @@ const MAX_RELATIVE_OUTPUT = 1e-4;
 /** In nats, at any token. Of such outputs 2e-12 was seen; it goes with the square of what the outputs differ by. */
 const MAX_KL = 1e-6;
 
-export function levelsOf(judged: Judged): LevelRow[] {
+/** @param margin - of the answers, as a share */
+export function levelsOf(judged: Judged, margin: number): LevelRow[] {
   return [
     routingDataRow(judged),
     expertsRow(judged),
@@ -24,7 +26,7 @@ export function levelsOf(judged: Judged): LevelRow[] {
     ...outputRows(judged),
     logprobsRow(judged),
     divergenceRow(judged),
-    ...answerRows(judged),
+    ...answerRows(judged, margin),
   ];
 }
 
@@ -33,12 +35,6 @@ export function outputFaults(outputs: Comparison["outputs"]): string[] {
   return outputRows({ outputs })
     .filter(({ outcome }) => outcome === "fail")
     .map(({ what, found, threshold }) => `${what}: ${found}, more than ${threshold}`);
-}
-
-/** The verdict with what else speaks against the engine. */
-export function withFaults(verdict: Verdict, faults: readonly string[]): Verdict {
-  if (faults.length === 0) return verdict;
-  return { ...verdict, held: false, reasons: [...(verdict.held ? [] : verdict.reasons), ...faults] };
 }
 
 function unjudged(level: LevelRow["level"], what: string, reason: string): LevelRow {
@@ -142,13 +138,13 @@ function said(what: number | string | null): string {
   return typeof what === "number" ? String(what) : JSON.stringify(what);
 }
 
-function answerRows({ paired }: Judged): LevelRow[] {
-  return paired.map((pair) => {
-    const { filter, n, onlyBaseline, onlyFused } = pair;
+function answerRows({ paired }: Judged, margin: number): LevelRow[] {
+  const { filters } = judgeAnswers(paired, { margin });
+  return paired.map(({ filter, n, onlyBaseline, onlyFused }, index) => {
     const what = `answers, ${filter}`;
     if (n === 0) return unjudged(4, what, "no doc was answered by both variants");
-    const fails = regressionOf(pair).length > 0;
+    const fails = filters[index]?.decision === "regressed";
     const found = `of ${counted(n, "doc")} ${count(onlyBaseline)} right in the baseline alone, ${count(onlyFused)} in fused alone`;
-    return row(4, what, fails, found, "the loss's 95 % interval reaches 0");
+    return row(4, what, fails, found, "no loss shown (one-sided, 2.5 %)");
   });
 }

@@ -1,4 +1,5 @@
 /** Did all that was asked for hold? */
+import { leastOf } from "../metrics/decide.ts";
 import { poissonTail } from "../metrics/poisson.ts";
 import type { RoutingDetail } from "../metrics/routing-comparison.ts";
 import { NEAR_TIE_MARGIN, tiesOf } from "../metrics/routing-parity.ts";
@@ -14,6 +15,8 @@ import type {
   VariantSummary,
   Verdict,
 } from "../reports/comparison.ts";
+import { DEFAULT_MARGIN_POINTS } from "./defaults.ts";
+import { answersText, judgeAnswers } from "./judge-answers.ts";
 
 /**
  * The share of tokens whose expert set may differ where the engine gives no margins, so that a near-tie cannot be told
@@ -44,6 +47,13 @@ export const LOGPROB_THRESHOLD: string = `${MAX_MEAN_LOGPROB_DIFFERENCE} on aver
 /** Of fewer tokens than this, one unlikely token makes the mean. */
 const MIN_LOGPROBS = 32;
 
+export interface JudgeOptions {
+  /** The loss that is taken for none, as a share. */
+  readonly margin: number;
+  /** What else speaks against the engine, in words. Default: nothing. */
+  readonly otherFaults?: readonly string[];
+}
+
 export function judge(
   variants: readonly VariantSummary[],
   paired: readonly PairedByFilter[],
@@ -51,6 +61,7 @@ export function judge(
   /** What of the routing could not be had, in words. */
   unscored: readonly string[] = [],
   logprobs: JudgedLogprobs | NotJudged = { kind: "not judged", reason: "not asked for" },
+  { margin, otherFaults = [] }: JudgeOptions = { margin: DEFAULT_MARGIN_POINTS / 100 },
 ): Verdict {
   const missing = [...variants.flatMap(missingDocs), ...unscored];
   const unjudged =
@@ -59,24 +70,58 @@ export function judge(
       : [];
   missing.push(...unjudged);
   const complete = missing.length === 0;
-  const broken = [
-    ...paired.flatMap(regressionOf),
+  if (variants.length < 2) return { held: true, complete, reasons: missing };
+  const answers = judgeAnswers(paired, { margin });
+  const byAnswers = leastOf(answers.filters.map(({ decision }) => decision));
+  const faults = [
     ...(parity.kind === "judged" ? parityFaults(parity) : []),
     ...(logprobs.kind === "judged" ? logprobFaults(logprobs) : []),
+    ...otherFaults,
   ];
-  if (broken.length > 0) return { held: false, complete, reasons: [...broken, ...missing] };
-  if (variants.length < 2) return { held: true, complete, reasons: missing };
-  if (!paired.some(({ n }) => n > 0)) {
-    return {
-      held: false,
-      complete,
-      reasons: ["no doc was answered by both variants: nothing was compared", ...missing],
-    };
+  if (byAnswers === "regressed" || faults.length > 0) {
+    const losses = answersText(paired, answers, "regressed");
+    return { outcome: "regressed", answers, held: false, complete, reasons: [...losses, ...faults, ...missing] };
   }
-  const held = ["no filter shows a loss beyond its 95 % interval"];
-  if (parity.kind === "judged") held.push(parityHeld(parity));
-  else if (logprobs.kind === "judged") held.push(logprobsHeld(logprobs));
-  return { held: true, complete, reasons: [...held, ...missing] };
+  if (!paired.some(({ n }) => n > 0)) {
+    const nothing = "no doc was answered by both variants: nothing was compared";
+    return { outcome: "inconclusive", answers, held: false, complete, reasons: [nothing, ...missing] };
+  }
+  const sound = heldText(parity, logprobs);
+  const texts = answersText(paired, answers);
+  if (byAnswers === "inconclusive" && provesEquality(paired, parity, logprobs)) {
+    const proof = `by routing parity: ${[...sound, "log-probabilities agree", "no doc flipped"].join("; ")}`;
+    const reasons = [proof, ...texts.map((text) => `by the answers alone, ${text}`), ...missing];
+    return { outcome: "equivalent", answers, held: true, complete, reasons };
+  }
+  return { outcome: byAnswers, answers, held: true, complete, reasons: [...texts, ...sound, ...missing] };
+}
+
+/** Tokens whose routing is compared before it speaks for more than themselves: what one in 300 shows is then seen. */
+const MIN_TOKENS_OF_PARITY = 1000;
+
+/**
+ * Mean difference of log-probabilities up to which they agree: half of what the smallest fault does that was put into the
+ * embedded engine and changed them at all (two weights of a token swapped, 2e-3).
+ */
+const LOGPROBS_AGREE = 1e-3;
+
+/**
+ * Routing that agrees at every level (routing data at all decode steps, experts and weights, log-probabilities) where no
+ * answer flipped is stronger evidence than the answers: these show what few docs happen to show, routing shows the kernel
+ * itself on thousands of tokens. Where a level is missing, as with most servers, the answers alone decide.
+ */
+function provesEquality(
+  paired: readonly PairedByFilter[],
+  parity: JudgedParity | NotJudged,
+  logprobs: JudgedLogprobs | NotJudged,
+): boolean {
+  if (parity.kind !== "judged" || logprobs.kind !== "judged") return false;
+  const { routing, invariants } = parity;
+  const weights = routing.layers.every(({ weights: { count: compared } }) => compared > 0);
+  const levels = invariants.checked + invariants.inAnswers > 0 && routing.marginsKnown && weights && logprobs.count > 0;
+  const close = logprobs.notFinite === 0 && logprobs.sum <= LOGPROBS_AGREE * logprobs.count;
+  const flipped = paired.some(({ onlyBaseline, onlyFused }) => onlyBaseline + onlyFused > 0);
+  return levels && close && !flipped && routing.tokens >= MIN_TOKENS_OF_PARITY;
 }
 
 function missingDocs({ name, counts: { total, failed, skipped }, failures }: VariantSummary): string[] {
@@ -85,21 +130,6 @@ function missingDocs({ name, counts: { total, failed, skipped }, failures }: Var
   const [first] = failures;
   const why = first === undefined ? "" : ` (doc ${first.doc_id}: ${first.reason})`;
   return [`${name}: ${count(missing)} of ${counted(total, "doc")} ${missing === 1 ? "has" : "have"} no answer${why}`];
-}
-
-/** All of so many docs lost is more than chance: the two-sided sign test, 2 * 0.5 ** n, falls below 0.05 at 6. */
-const ALL_LOST_DOCS = 6;
-
-/** What a filter's pairs say against the engine. */
-export function regressionOf({ filter, n, difference }: PairedByFilter): string[] {
-  if (difference.kind === "all discordant" && difference.delta < 0 && n >= ALL_LOST_DOCS) {
-    return [`${filter}: fused lost every one of ${n} docs`];
-  }
-  if (difference.kind !== "estimated" || difference.high >= 0) return [];
-  const points = (x: number): string => (100 * x).toFixed(2);
-  return [
-    `${filter}: fused is ${points(-difference.delta)} points lower (95 % interval ${points(difference.low)} to ${points(difference.high)})`,
-  ];
 }
 
 /** What they say against the engine. */
@@ -111,6 +141,11 @@ export function logprobFaults({ count: n, sum, notFinite }: JudgedLogprobs): str
     );
   if (notFinite > 0) faults.push(`log-probabilities of ${counted(notFinite, "token")} are finite in one variant only`);
   return faults;
+}
+
+function heldText(parity: JudgedParity | NotJudged, logprobs: JudgedLogprobs | NotJudged): string[] {
+  if (parity.kind === "judged") return [parityHeld(parity)];
+  return logprobs.kind === "judged" ? [logprobsHeld(logprobs)] : [];
 }
 
 function logprobsHeld({ count: n, sum }: JudgedLogprobs): string {

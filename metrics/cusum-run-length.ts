@@ -7,7 +7,7 @@
  * (Page 1954; P and p are the normal's distribution and density). Solved at Gauss-Legendre nodes, where the smooth
  * integrand makes it exact to more digits than anybody needs.
  */
-import { gaussianCdf, gaussianDensity } from "./gaussian.ts";
+import { normalCdf, normalDensity } from "./normal.ts";
 
 const NODES = 48;
 
@@ -24,9 +24,9 @@ export function cusumRunLength(threshold: number, allowance: number = CUSUM_ALLO
   const starts = [...nodes, 0];
   const matrix = starts.map((start, row) => [
     ...nodes.map(
-      (node, column) => (row === column ? 1 : 0) - weights[column]! * gaussianDensity(node + allowance - start),
+      (node, column) => (row === column ? 1 : 0) - weights[column]! * normalDensity(node + allowance - start),
     ),
-    (row === NODES ? 1 : 0) - gaussianCdf(allowance - start),
+    (row === NODES ? 1 : 0) - normalCdf(allowance - start),
   ]);
   return solve(
     matrix,

@@ -4,7 +4,7 @@
  * rounding moves across the limit goes either way alike; so of the choices that are ties in one variant alone, the ties of
  * each variant are as the heads and tails of a fair coin. An excess beyond chance is a fault (two-sided exact sign test).
  */
-import { fairCoinTail } from "./fair-coin.ts";
+import { fairCoinTail } from "./binomial.ts";
 
 /** Choices whose margin is within the tolerance of a near-tie. */
 export interface TieCounts {

@@ -3,16 +3,16 @@
  *
  * A row that is asked again because it was inconclusive gets more than one chance to be wrong. So the level of 2.5 % is
  * divided by the number of looks that were planned, before the first one: each look's interval has that share, and
- * whatever the looks have in common (they ask the same docs), no decision is wrong more often than 2.5 % (Bonferroni). Each
- * look takes all runs so far: a doc's difference is the mean of its differences, and docs are what varies. A regression is
- * called by the exact sign test on these, the margin is judged by their normal interval.
+ * whatever the looks have in common (they ask the same docs), no decision is wrong more often than 2.5 % (Bonferroni). The
+ * first look decides as a run's own verdict does (metrics/decide.ts). Each later one takes all runs so far: a doc's
+ * difference is the mean of its differences, and docs are what varies. A regression is then called by the exact sign test
+ * on these, the margin is judged by their normal interval.
  */
-import { gaussianQuantile } from "../metrics/gaussian.ts";
-import { fairCoinTail } from "../metrics/fair-coin.ts";
+import { fairCoinTail } from "../metrics/binomial.ts";
+import { decide as decidePairs } from "../metrics/decide.ts";
+import { criticalValue, ONE_SIDED_LEVEL } from "../metrics/interval.ts";
+import { tangoInterval } from "../metrics/tango.ts";
 import type { Comparison } from "../reports/comparison.ts";
-
-/** One-sided. */
-const LEVEL = 0.025;
 
 export type Decision = "within the margin" | "regressed" | "inconclusive";
 
@@ -51,7 +51,8 @@ export function worst(decisions: readonly FilterDecision[]): Decision {
 
 function decideFilter(filter: string, runs: readonly Look[], { margin, looks }: DecideOptions): FilterDecision {
   const n = Math.min(...runs.map(({ paired }) => paired.find((each) => each.filter === filter)?.n ?? 0));
-  const alpha = LEVEL / looks;
+  const alpha = ONE_SIDED_LEVEL / looks;
+  if (runs.length === 1) return decideOne(filter, runs[0] as Look, margin, alpha);
   const differences = differencesByDoc(filter, runs);
   const { delta, low, high } = interval(differences, n, alpha);
   // Not by the interval, which is too narrow where few docs differ.
@@ -60,6 +61,17 @@ function decideFilter(filter: string, runs: readonly Look[], { margin, looks }: 
   const decision =
     fairCoinTail(losses, losses + wins) <= alpha ? "regressed" : low > -margin ? "within the margin" : "inconclusive";
   return { filter, decision, n, runs: runs.length, delta, low, high };
+}
+
+/** As the run's own verdict is taken, at the level of one look. */
+function decideOne(filter: string, { paired }: Look, margin: number, level: number): FilterDecision {
+  const pair = paired.find((each) => each.filter === filter);
+  const { n, onlyBaseline, onlyFused } = pair ?? { n: 0, onlyBaseline: 0, onlyFused: 0 };
+  const pairs = { n, onlyBaseline, onlyFused };
+  const { low, high } = tangoInterval(pairs, level) ?? { low: -1, high: 1 };
+  const found = decidePairs(pairs, { margin, level });
+  const decision = found === "regressed" ? found : low > -margin ? "within the margin" : "inconclusive";
+  return { filter, decision, n, runs: 1, delta: n === 0 ? 0 : (onlyFused - onlyBaseline) / n, low, high };
 }
 
 /** Of the docs that are not 0. */
@@ -83,7 +95,7 @@ function interval(
   const delta = differences.reduce((sum, each) => sum + each, 0) / n;
   // The docs without a difference are 0 away from 0.
   const squares = differences.reduce((sum, each) => sum + each * each, 0) - n * delta * delta;
-  const half = gaussianQuantile(1 - alpha) * Math.sqrt(Math.max(0, squares) / (n - 1) / n);
+  const half = criticalValue(alpha) * Math.sqrt(Math.max(0, squares) / (n - 1) / n);
   // Docs that all do the same have no spread to go by; what may still differ is the upper limit of 0 in n.
   const unseen = 1 - alpha ** (1 / n);
   const width = Math.max(half, differences.length === 0 || squares <= 0 ? unseen : 0);

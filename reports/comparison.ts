@@ -1,7 +1,10 @@
 /** What a run found: written as `comparison.json` (by `jsonFileText`), rendered as `report.md` and on the terminal. Plain JSON throughout. */
+import type { Decision } from "../metrics/decide.ts";
+import type { Interval } from "../metrics/interval.ts";
 import type { LogprobDifference } from "../metrics/logprob-difference.ts";
 import type { OutputDifference } from "../metrics/output-difference.ts";
 import type { PairedDifference } from "../metrics/paired.ts";
+import type { DocsPlan } from "../metrics/plan-docs.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
 import type { TextDivergence } from "../metrics/text-divergence.ts";
 import type { JsonObject } from "./json.ts";
@@ -20,10 +23,19 @@ export interface OutcomeCounts {
   readonly skipped: number;
 }
 
+/** Wilson's 95 % interval of the exact match under one filter; `n` is above 0. */
+export interface FilterInterval extends Interval {
+  readonly filter: string;
+  readonly correct: number;
+  readonly n: number;
+}
+
 /** One variant's results. */
 export interface VariantSummary {
   readonly name: string;
   readonly table: LmEvalTableInput;
+  /** Missing in files of older versions. Empty where no doc was answered. */
+  readonly intervals?: readonly FilterInterval[];
   readonly counts: OutcomeCounts;
   /** Completions cut at `max_tokens`. */
   readonly truncated: number;
@@ -133,9 +145,30 @@ export interface LevelRow {
   readonly threshold: string | null;
 }
 
+/** What the answers under one filter decide by themselves. */
+export interface FilterDecision {
+  readonly filter: string;
+  readonly decision: Decision;
+  /** Where it is inconclusive: how many docs would probably decide it, at the discordance seen. */
+  readonly plan?: DocsPlan;
+}
+
+/** How the answers were judged (docs/statistics.md). */
+export interface AnswersVerdict {
+  /** Largest difference that does not matter, as a share: 0.01 is one point. */
+  readonly margin: number;
+  /** Of one side of the interval. */
+  readonly level: number;
+  readonly filters: readonly FilterDecision[];
+}
+
 /** Did all that was asked for hold? `reasons` says in words what was broken, what held, what is missing. */
 export interface Verdict {
-  /** Nothing that was compared differs by more than rounding and chance. False where nothing could be compared. */
+  /** Answers and routing together. Missing where there is one variant, and in files of older versions. */
+  readonly outcome?: Decision;
+  /** What the answers say by themselves. Missing where `outcome` is. */
+  readonly answers?: AnswersVerdict;
+  /** Nothing that was compared is shown to be worse. False where nothing could be compared. */
   readonly held: boolean;
   /** Every doc was answered. Else `held` speaks of the others. */
   readonly complete: boolean;
@@ -170,6 +203,8 @@ export interface Comparison {
   /** Empty when there is one variant. */
   readonly paired: readonly PairedByFilter[];
   readonly flips: readonly FlippedDoc[];
+  /** Docs that only this variant answered, which are in no pair. Missing where there is one variant. */
+  readonly unpaired?: { readonly baseline: number; readonly fused: number };
   readonly parity: JudgedParity | NotJudged;
   readonly logprobs: JudgedLogprobs | NotJudged;
   readonly outputs: JudgedOutputs | NotJudged;

@@ -7,9 +7,12 @@ import {
   flippedIds,
   levelsSentence,
   logprobSentence,
+  mcnemarText,
   rates,
   routingSentences,
+  unpairedText,
   verdictWord,
+  wilsonText,
 } from "./findings.ts";
 import { levelLines } from "./levels-text.ts";
 import { count, counted, duration } from "./number-text.ts";
@@ -21,7 +24,13 @@ const IDS_LISTED = 20;
 /** lm-eval's table per variant, then the comparison where there is one, then the verdict; ends with a newline. */
 export function renderConsole(comparison: Comparison): string {
   const { variants, verdict } = comparison;
-  const blocks = variants.map(({ name, table }) => `${visible(name)}\n${makeTable(table).trimEnd()}`);
+  const blocks = variants.map((variant) =>
+    [
+      visible(variant.name),
+      makeTable(variant.table).trimEnd(),
+      ...wilsonText(variant).map((text) => visible(text, 400)),
+    ].join("\n"),
+  );
   if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison), levelsBlock(comparison));
   const warnings = [...cutWarnings(variants), ...allowedDifferences(comparison)].map(
     (warning) => `Warning: ${visible(warning, 400)}`,
@@ -42,20 +51,22 @@ export function renderQuiet(comparison: Comparison): string {
   return only !== undefined && others.length === 0 ? `${makeTable(only.table)}${line}\n` : `${line}\n`;
 }
 
-function pairedBlock({ paired, flips }: Comparison): string {
+function pairedBlock(comparison: Comparison): string {
+  const { paired, flips } = comparison;
   const width = Math.max(0, ...paired.map(({ filter }) => filter.length));
   const lines = paired.map((pair) => {
     const { delta, standardError, interval } = differenceText(pair);
     return (
       `  ${visible(pair.filter).padEnd(width)}  ${delta} points, SE ${standardError}, 95 % interval ${interval}\n` +
       `  ${" ".repeat(width)}  of ${counted(pair.n, "doc")}: both right ${count(pair.bothRight)}, only baseline ${count(pair.onlyBaseline)}, ` +
-      `only fused ${count(pair.onlyFused)}, both wrong ${count(pair.bothWrong)}`
+      `only fused ${count(pair.onlyFused)}, both wrong ${count(pair.bothWrong)}; McNemar ${mcnemarText(pair)}`
     );
   });
   const ids = flippedIds(flips);
   const rest = ids.length > IDS_LISTED ? ` and ${count(ids.length - IDS_LISTED)} more` : "";
   const flipped = ids.length === 0 ? "none" : `${ids.slice(0, IDS_LISTED).join(", ")}${rest}`;
-  return ["Paired difference, fused - baseline", ...lines, `  docs that flipped: ${flipped}`].join("\n");
+  const unpaired = unpairedText(comparison).map((text) => `  ${text}`);
+  return ["Paired difference, fused - baseline", ...lines, `  docs that flipped: ${flipped}`, ...unpaired].join("\n");
 }
 
 function routingBlock(comparison: Comparison): string {

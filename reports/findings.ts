@@ -12,7 +12,7 @@ import type {
   PartedTexts,
   VariantSummary,
 } from "./comparison.ts";
-import { count, counted, points, size } from "./number-text.ts";
+import { count, counted, points, probability, size } from "./number-text.ts";
 
 /** How sure the paired difference is: a sentence part such as `-0.50 points, SE 0.71, 95 % interval -1.89 to +0.89`. */
 export interface DifferenceText {
@@ -22,34 +22,55 @@ export interface DifferenceText {
 }
 
 /** The cells that describe a paired difference; a dash where too few docs leave nothing to say. */
-export function differenceText({ n, difference }: PairedByFilter): DifferenceText {
-  switch (difference.kind) {
-    case "no docs":
-      return { delta: "-", standardError: "-", interval: "no docs" };
-    case "one doc":
-      return { delta: points(difference.delta), standardError: "-", interval: "not from one doc" };
-    case "no discordant pairs":
-      return {
-        delta: points(0),
-        standardError: "-",
-        interval: `not estimated: 0 of ${count(n)} docs differ (under ${(100 * difference.discordantBelow).toFixed(2)} % at 95 % confidence)`,
-      };
-    case "all discordant":
-      return { delta: points(difference.delta), standardError: "-", interval: "every doc flipped" };
-    default:
-      return {
-        delta: points(difference.delta),
-        standardError: (100 * difference.standardError).toFixed(2),
-        interval: `${points(difference.low)} to ${points(difference.high)}`,
-      };
-  }
+export function differenceText({ difference }: PairedByFilter): DifferenceText {
+  if (difference.kind === "no docs") return { delta: "-", standardError: "-", interval: "no docs" };
+  return {
+    delta: points(difference.delta),
+    standardError: difference.kind === "estimated" ? (100 * difference.standardError).toFixed(2) : "-",
+    interval: `${points(difference.low)} to ${points(difference.high)}`,
+  };
 }
 
-/** The verdict in a word or two. One variant alone can only be complete or not: there is nothing that it must equal. */
-export function verdictWord({ variants, paired, verdict }: Comparison): string {
-  if (!verdict.held && paired.some(({ n }) => n > 0)) return "Did not hold.";
-  if (!verdict.complete) return "Incomplete.";
-  return variants.length > 1 ? "Held." : "Complete.";
+/** McNemar's p-values: `mid-p 0.039, exact 0.070`. */
+export function mcnemarText({ mcnemar: { midP, exact } }: PairedByFilter): string {
+  return `mid-p ${probability(midP)}, exact ${probability(exact)}`;
+}
+
+/** Docs that are in no pair because one variant alone answered them; nothing where there are none. */
+export function unpairedText({ unpaired }: Comparison): string[] {
+  if (unpaired === undefined || unpaired.baseline + unpaired.fused === 0) return [];
+  const { baseline, fused } = unpaired;
+  return [
+    `In no pair: ${counted(baseline, "doc")} that only the baseline answered, ${count(fused)} that only fused did.`,
+  ];
+}
+
+/** Wilson's intervals of one variant's filters: `strict-match 0.8844 to 0.9508`; filters with the same share a text. */
+export function wilsonText({ intervals = [] }: VariantSummary): string[] {
+  const byText = new Map<string, string[]>();
+  for (const { filter, low, high } of intervals) {
+    const text = `${low.toFixed(4)} to ${high.toFixed(4)}`;
+    byText.set(text, [...(byText.get(text) ?? []), filter]);
+  }
+  const texts = [...byText].map(([text, filters]) => `${filters.join(", ")} ${text}`);
+  return texts.length === 0 ? [] : [`95 % interval (Wilson): ${texts.join("; ")}`];
+}
+
+const OUTCOMES = {
+  equivalent: "Equivalent.",
+  improved: "Improved.",
+  regressed: "Regressed.",
+  inconclusive: "Inconclusive.",
+} as const;
+
+/**
+ * The verdict in a word. A loss is said also of a run that is not complete; what else an incomplete run found, only its
+ * reasons say. One variant alone can only be complete or not: there is nothing that it must equal.
+ */
+export function verdictWord({ variants, verdict: { outcome, complete } }: Comparison): string {
+  if (outcome === "regressed") return OUTCOMES.regressed;
+  if (!complete) return "Incomplete.";
+  return variants.length < 2 || outcome === undefined ? "Complete." : OUTCOMES[outcome];
 }
 
 /** The docs that flipped under any filter, each once, by rising id. */

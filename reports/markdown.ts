@@ -1,6 +1,6 @@
 /** A run's findings as Markdown: `report.md`, made to be pasted into a pull request. */
 import type { RoutingParity } from "../metrics/routing-parity.ts";
-import type { Comparison, FlippedDoc, MarkedAnswer } from "./comparison.ts";
+import type { Comparison, FlippedDoc, MarkedAnswer, VariantSummary } from "./comparison.ts";
 import {
   allowedDifferences,
   cutWarnings,
@@ -10,11 +10,13 @@ import {
   logprobSentence,
   rates,
   routingSentences,
+  unpairedText,
   verdictWord,
+  wilsonText,
 } from "./findings.ts";
 import type { JsonObject } from "./json.ts";
 import { LEVEL_HEADER, levelCells } from "./levels-text.ts";
-import { count, counted, duration, size } from "./number-text.ts";
+import { count, counted, duration, probability, size } from "./number-text.ts";
 import { codeCell, codeSpan, prose } from "./safe-text.ts";
 import { makeTable } from "./table.ts";
 
@@ -48,24 +50,27 @@ function verdict(comparison: Comparison): string[] {
   return [`# ${prose(task.name)}: ${prose(title)}`, lines.join("\n")];
 }
 
-function answers({ task, variants, paired, flips }: Comparison): string[] {
+function answers(comparison: Comparison): string[] {
+  const { task, variants, paired, flips } = comparison;
   const blocks = [
     "## Answers",
-    ...variants.flatMap(({ name, table }) => [`${prose(name)}:`, makeTable(table).trimEnd()]),
+    ...variants.flatMap((variant) => [prose(tableTitle(variant)), makeTable(variant.table).trimEnd()]),
   ];
   if (paired.length > 0) {
     const rows = paired.map((pair) => {
       const { delta, standardError, interval } = differenceText(pair);
       const counts = [pair.bothRight, pair.onlyBaseline, pair.onlyFused, pair.bothWrong].map(count);
-      return [codeCell(pair.filter), count(pair.n), delta, standardError, interval, ...counts];
+      const start = [codeCell(pair.filter), count(pair.n), delta, standardError, interval];
+      return start.concat(counts, probability(pair.mcnemar.midP));
     });
     blocks.push(
-      "Paired, doc by doc: fused - baseline in percentage points, standard error (SE) of the per-doc differences, normal 95 % interval.",
+      "Paired, doc by doc: fused - baseline in percentage points, standard error (SE) of the per-doc differences, Tango's 95 % interval, McNemar's mid-p-value.",
       markdownTable(
-        ["Filter", "Docs", "Δ", "SE", "95 % interval", "Both right", "Only baseline", "Only fused", "Both wrong"],
+        ["Filter", "Docs", "Δ", "SE", "95 % interval", "Both right", "Only baseline", "Only fused", "Both wrong", "p"],
         rows,
       ),
       ...flipped(flips),
+      ...unpairedText(comparison),
     );
   }
   if (variants.some(({ counts }) => counts.failed + counts.skipped > 0)) {
@@ -74,6 +79,12 @@ function answers({ task, variants, paired, flips }: Comparison): string[] {
     );
   }
   return blocks;
+}
+
+/** The standard error that lm-eval prints is in the table; the interval that holds also near 0 and 1 stands above it. */
+function tableTitle(variant: VariantSummary): string {
+  const [interval] = wilsonText(variant);
+  return interval === undefined ? `${variant.name}:` : `${variant.name}, ${interval}:`;
 }
 
 function flipped(flips: readonly FlippedDoc[]): string[] {

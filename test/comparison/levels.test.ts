@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { compareDoc } from "../../comparison/compare-outputs.ts";
-import { levelsOf, outputFaults, withFaults } from "../../comparison/levels.ts";
+import { levelsOf, outputFaults } from "../../comparison/levels.ts";
+import { judge } from "../../comparison/verdict.ts";
 import type { Comparison, JudgedOutputs, JudgedParity } from "../../reports/comparison.ts";
 import type { SequenceOutputs } from "../../runners/runner.ts";
 import { broken, held } from "../reports/example.ts";
@@ -21,7 +22,7 @@ function outputs(change: Partial<SequenceOutputs> = {}): SequenceOutputs {
 }
 
 function outcomes(of: Comparison): Record<string, string> {
-  return Object.fromEntries(levelsOf(of).map(({ what, outcome }) => [what, outcome]));
+  return Object.fromEntries(levelsOf(of, 0.01).map(({ what, outcome }) => [what, outcome]));
 }
 
 describe("compareDoc", () => {
@@ -68,7 +69,7 @@ describe("levelsOf", () => {
       "answers, flexible-extract": "pass",
     });
     const parity = { kind: "not judged", reason: "nothing was seen" } as const;
-    const unseen = levelsOf({ ...held, parity });
+    const unseen = levelsOf({ ...held, parity }, 0.01);
     expect(unseen.filter(({ level }) => level <= 2).map(({ outcome, found }) => [outcome, found])).toEqual([
       ["not judged", "nothing was seen"],
       ["not judged", "nothing was seen"],
@@ -79,7 +80,7 @@ describe("levelsOf", () => {
   it("fails the level that a fault is on, and no other", () => {
     expect(outcomes(broken)["experts, as sets"]).toBe("fail");
     const fails = (of: Comparison): string[] =>
-      levelsOf(of).flatMap(({ what, outcome }) => (outcome === "fail" ? [what] : []));
+      levelsOf(of, 0.01).flatMap(({ what, outcome }) => (outcome === "fail" ? [what] : []));
     const sound = held.parity as JudgedParity;
     const parity = { ...sound, invariants: { ...sound.invariants, broken: 3, firstBroken: "hist" } };
     expect(fails({ ...held, parity })).toEqual(["routing data"]);
@@ -99,7 +100,6 @@ describe("levelsOf", () => {
     const fine = { ...held, outputs: judged };
     expect(outcomes(fine)).toMatchObject({ "layer outputs": "pass", "KL divergence of the next token": "pass" });
     expect(outputFaults(judged)).toEqual([]);
-    expect(withFaults(held.verdict, [])).toBe(held.verdict);
     const [first, second] = judged.layers;
     const wrong = { ...judged, layers: [first!, { ...second!, squaredDifferences: second!.squares * 1e-6 }] };
     expect(outputFaults(wrong)).toEqual([
@@ -107,7 +107,8 @@ describe("levelsOf", () => {
     ]);
     expect(outputFaults({ ...judged, kl: { ...judged.kl, max: 1e-5 } })).toHaveLength(1);
     expect(outputFaults({ ...judged, kl: { ...judged.kl, notFinite: 1 } })).toHaveLength(1);
-    expect(withFaults(held.verdict, ["a"])).toMatchObject({ held: false, reasons: ["a"] });
-    expect(withFaults({ ...held.verdict, held: false, reasons: ["b"] }, ["a"]).reasons).toEqual(["b", "a"]);
+    const { variants, paired, parity, logprobs } = held;
+    const verdict = judge(variants, paired, parity, [], logprobs, { margin: 0.01, otherFaults: ["a"] });
+    expect(verdict).toMatchObject({ outcome: "regressed", held: false, reasons: ["a"] });
   });
 });

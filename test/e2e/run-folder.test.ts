@@ -36,7 +36,7 @@ function journalOf(variant: string): Completed[] {
 describe("eval --fused", () => {
   it("holds: the same model cannot differ from itself", () => {
     expect([first.code, first.signal]).toEqual([0, null]);
-    expect(first.stdout).toMatch(/\nHeld\.\n/);
+    expect(first.stdout).toMatch(/\nEquivalent\.\n/);
   });
 
   it("leaves the files of the design, and no others", () => {
@@ -164,7 +164,7 @@ describe("eval --fused", () => {
     );
     expect(comparison.paired.map(({ filter, n }) => [filter, n])).toEqual(FILTERS.map((filter) => [filter, DOCS]));
     expect(comparison.parity).toMatchObject({ kind: "judged", routing: { docs: DOCS }, invariants: { broken: 0 } });
-    expect(comparison.verdict).toMatchObject({ held: true, complete: true });
+    expect(comparison.verdict).toMatchObject({ outcome: "equivalent", held: true, complete: true });
   });
 
   it("writes a report that shows both tables and says how to run it again", () => {
@@ -194,7 +194,7 @@ describe("the same command on the finished folder", () => {
   it("prints only the verdict with --quiet", async () => {
     const { code, stdout, stderr } = await run(["eval", ...ASKED, "--output", folder, "--quiet"]);
     expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout).toMatch(/^Held\. [^\n]+\n$/);
+    expect(stdout).toMatch(/^Equivalent\. by routing parity: [^\n]+\n$/);
   });
 
   it("can be run at another concurrency, which no result depends on", async () => {

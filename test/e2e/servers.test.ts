@@ -57,7 +57,7 @@ function two([baseline = "", fused = ""]: readonly string[]): string[] {
 describe("two base URLs", () => {
   it("are asked and compared, and the report says by what: answers and log-probabilities", async () => {
     const { code, stdout, report, comparison, folder } = await evaluate(two(urls.vllm));
-    expect([code, stdout.includes("\nHeld.\n")]).toEqual([0, true]);
+    expect([code, stdout.includes("\nInconclusive.\n")]).toEqual([0, true]);
     const { variants, paired, parity, logprobs } = comparison();
     expect(variants.map(({ engine }) => engine["base_urls"])).toEqual(urls.vllm.map((url) => [url]));
     expect(paired.map(({ n }) => n)).toEqual([DOCS, DOCS]);
@@ -69,6 +69,14 @@ describe("two base URLs", () => {
     }
     for (const variant of ["baseline", "fused"])
       expect(linesOf(join(folder, variant, "completions.jsonl"))).toHaveLength(DOCS);
+  });
+
+  it("end with 4 where the docs do not decide and the caller asked to be told", async () => {
+    const { code, stdout } = await evaluate([...two(urls.vllm), "--fail-on-inconclusive"]);
+    expect([code, stdout.includes("\nInconclusive.\n")]).toEqual([4, true]);
+    expect(stdout).toMatch(/ is inconclusive at a margin of 1 point; [\d,]+ docs without a flip would decide it\n/);
+    const wide = await evaluate([...two(urls.vllm), "--fail-on-inconclusive", "--margin", "90"]);
+    expect([wide.code, wide.stdout.includes("\nEquivalent.\n")]).toEqual([0, true]);
   });
 
   it("may be one: the baseline alone", async () => {
@@ -88,7 +96,7 @@ describe.each(["vllm", "sglang"] as const)("routing as %s gives it", (form) => {
 
   it("is captured and judged by ids, and log-probabilities are judged", async () => {
     const { code, stdout, comparison, report } = await evaluate([...two(urls[form]), ...capture]);
-    expect([code, stdout.includes("\nHeld.\n")]).toEqual([0, true]);
+    expect([code, stdout.includes("\nInconclusive.\n")]).toEqual([0, true]);
     const { parity, logprobs } = comparison();
     expect(parity).toMatchObject({ kind: "judged", routing: { docs: DOCS, marginsKnown: false } });
     expect(logprobs).toMatchObject({ kind: "judged", docs: DOCS });
@@ -119,7 +127,7 @@ describe.each(["vllm", "sglang"] as const)("routing as %s gives it", (form) => {
     const asked = linesOf(join(folder, "fused/completions.jsonl"));
     broken = false;
     const again = await run(["eval", ...ASKED, ...args, "--output", folder]);
-    expect([again.code, again.stdout.includes("\nHeld.\n")]).toEqual([0, true]);
+    expect([again.code, again.stdout.includes("\nInconclusive.\n")]).toEqual([0, true]);
     expect(comparison()).toMatchObject({ parity: { kind: "judged", routing: { docs: DOCS } } });
     expect(linesOf(join(folder, "fused/completions.jsonl"))).toEqual(asked);
   });

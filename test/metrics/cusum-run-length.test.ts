@@ -1,34 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { cusumRunLength, cusumThreshold } from "../../metrics/cusum-run-length.ts";
-import { gaussianCdf, gaussianQuantile } from "../../metrics/gaussian.ts";
-
-describe("the standard normal distribution", () => {
-  // R: pnorm
-  it.each([
-    [0, 0.5],
-    [1, 0.841344746068543],
-    [-1.959963984540054, 0.025],
-    [-5, 2.866515718791939e-7],
-    [6, 0.999999999013412],
-    [-8, 6.220960574271785e-16],
-  ])("at %d", (z, p) => {
-    expect(Math.abs(gaussianCdf(z) / p - 1)).toBeLessThan(1e-12);
-  });
-
-  // R: qnorm
-  it.each([
-    [0.975, 1.959963984540054],
-    [0.0125, -2.241402727604947],
-    [1e-9, -5.997807015007687],
-  ])("quantile of %d", (p, z) => {
-    expect(gaussianQuantile(p)).toBeCloseTo(z, 8);
-  });
-
-  it("has no quantile at 0 and 1", () => {
-    expect(() => gaussianQuantile(0)).toThrow(RangeError);
-    expect(() => gaussianQuantile(1)).toThrow(RangeError);
-  });
-});
 
 describe("the mean run length of a one-sided CUSUM", () => {
   // Hawkins and Olwell, Cumulative Sum Charts (1998), and Montgomery, Statistical Quality Control, table 9.3 (two-sided: half).

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fairCoinTail } from "../../metrics/fair-coin.ts";
+import { fairCoinTail } from "../../metrics/binomial.ts";
 
 describe("fairCoinTail", () => {
   // Exact, in fractions: sum(math.comb(n, k) for k in range(heads, n + 1)) / 2**n

@@ -1,7 +1,17 @@
 /** A comparison with the size and the numbers of a real run, for the tests of what is rendered. */
 import { exactMatch } from "../../metrics/exact-match.ts";
 import { pairedDifference } from "../../metrics/paired.ts";
-import type { Comparison, FlippedDoc, MarkedAnswer, PairedByFilter, VariantSummary } from "../../reports/comparison.ts";
+import type { Interval } from "../../metrics/interval.ts";
+import { wilsonInterval } from "../../metrics/wilson.ts";
+import type {
+  AnswersVerdict,
+  Comparison,
+  FilterInterval,
+  FlippedDoc,
+  MarkedAnswer,
+  PairedByFilter,
+  VariantSummary,
+} from "../../reports/comparison.ts";
 import { tableInput } from "../../reports/lm-eval-results.ts";
 
 const DOCS = 200;
@@ -23,6 +33,11 @@ interface Scores {
   readonly flexible: ReturnType<typeof scores>;
 }
 
+function interval(filter: string, marks: readonly (0 | 1)[]): FilterInterval {
+  const correct = marks.filter((mark) => mark === 1).length;
+  return { filter, correct, n: DOCS, ...(wilsonInterval(correct, DOCS) as Interval) };
+}
+
 function variant({ strict, flexible }: Scores, name: "baseline" | "fused", seconds: number): VariantSummary {
   return {
     name,
@@ -36,6 +51,7 @@ function variant({ strict, flexible }: Scores, name: "baseline" | "fused", secon
         { filter: "flexible-extract", summary: exactMatch(flexible[name]) },
       ],
     }),
+    intervals: [interval("strict-match", strict[name]), interval("flexible-extract", flexible[name])],
     counts: { total: DOCS, scored: 198, unanswered: 2, failed: 0, skipped: 0 },
     truncated: 1,
     promptTokens: 98_412,
@@ -55,6 +71,11 @@ function paired({ strict, flexible }: Scores): PairedByFilter[] {
 
 const flipped: Scores = { strict: scores([168, 2, 1, 29]), flexible: scores([171, 2, 1, 26]) };
 const same: Scores = { strict: scores([170, 0, 0, 30]), flexible: scores([173, 0, 0, 27]) };
+
+function answersOf(of: Scores): AnswersVerdict {
+  const filters = paired(of).map(({ filter }) => ({ filter, decision: "inconclusive" as const }));
+  return { margin: 0.01, level: 0.025, filters };
+}
 
 /** A flip under both filters, which found the same answers. */
 function flip(doc_id: number, baseline: MarkedAnswer, fused: MarkedAnswer): FlippedDoc[] {
@@ -137,11 +158,12 @@ export const broken: Comparison = {
     { level: 3, what: "layer outputs", outcome: "not judged", found: "the engine | shows none", threshold: null },
   ],
   verdict: {
+    outcome: "regressed",
+    answers: answersOf(flipped),
     held: false,
     complete: true,
     reasons: [
       "other experts in 2 of 562,445 choices, which no near-tie explains (the first: doc 17, position 440, layer 4)",
-      "answers: strict-match -0.50 points, 95 % interval -2.20 to +1.20: no loss shown",
     ],
   },
   notJudged: ["layer outputs", "speed beyond one run each"],
@@ -184,11 +206,13 @@ export const held: Comparison = {
     row.outcome === "fail" ? { level: 2, what: row.what, outcome: "pass", found: "all", threshold: "all" } : row,
   ),
   verdict: {
+    outcome: "equivalent",
+    answers: answersOf(same),
     held: true,
     complete: true,
     reasons: [
-      "routing data sound; every token to the same experts with the same weights",
-      "answers: no doc of 200 flipped under any filter",
+      "by routing parity: routing data sound; every token to the same experts with the same weights; log-probabilities agree; no doc flipped",
+      "by the answers alone, strict-match, flexible-extract: 0.00 points (95 % interval -1.88 to +1.88) is inconclusive at a margin of 1 point; 381 docs without a flip would decide it",
     ],
   },
 };

@@ -94,7 +94,7 @@ describe("renderReport", () => {
           flips: [{ ...example.flips[0]!, fused: { extracted: text, exact_match: 0 } }],
           command: `fusecheck ${text}`,
           engine: { ...example.engine, model: text },
-          verdict: { held: false, complete: true, reasons: [text, text] },
+          verdict: { outcome: "regressed", held: false, complete: true, reasons: [text] },
         });
         expect(report.split("\n")).toHaveLength(lines);
         expect(report.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
@@ -136,7 +136,7 @@ describe("renderConsole", () => {
   test("no terminal escape gets through", () => {
     const text = renderConsole({
       ...example,
-      verdict: { held: false, complete: true, reasons: ["\u001b[2Jgone\u0007"] },
+      verdict: { outcome: "regressed", held: false, complete: true, reasons: ["\u001b[2Jgone\u0007"] },
     });
     expect(text).toContain("\\u{1b}[2Jgone\\u{7}");
   });
