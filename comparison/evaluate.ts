@@ -1,6 +1,6 @@
 /** A run from beginning to end: asks the variants, marks, compares, writes the run folder. */
 import { setMaxListeners } from "node:events";
-import { EngineError } from "../errors.ts";
+import { EngineError, UserError } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { throughputNote } from "./not-judged.ts";
 import type { Comparison } from "../reports/comparison.ts";
@@ -32,6 +32,7 @@ import { scoreVariant, sequencesToScore } from "./score-variant.ts";
 import type { ScoredVariant } from "./score-variant.ts";
 import { decisiveSettings, resolveSettings } from "./settings.ts";
 import type { EvaluateSettings, ResolvedSettings } from "./settings.ts";
+import { askUntilDecided } from "./until-decided.ts";
 import { judge } from "./verdict.ts";
 
 export interface EvaluateOptions {
@@ -72,12 +73,19 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   try {
     // What is wrong with a new run's prompts or engine is said before there is a folder.
     promptsOf(options, settings);
+    if (settings.untilDecided && engines.inTurn === true) throw oneAfterTheOther();
     const engine = await engines.identity(signal);
     if ((await readRunRecord(output)) === undefined) await engines.check?.(signal);
     return await evaluateIn(await openFolder(options, settings, engine), engines, settings, options);
   } finally {
     await engines.close();
   }
+}
+
+function oneAfterTheOther(): UserError {
+  return new UserError(
+    "--until-decided asks both variants batch by batch, and these servers run one after the other: add --parallel-variants, or leave it out",
+  );
 }
 
 async function openFolder(
@@ -127,6 +135,8 @@ class Run {
   readonly #settings: ResolvedSettings;
   readonly #folder: RunFolder;
   readonly #engines: VariantEngines;
+  /** Seconds of this session. */
+  readonly #worked = new Map<VariantName, number>();
 
   constructor(options: EvaluateOptions, settings: ResolvedSettings, folder: RunFolder, engines: VariantEngines) {
     this.#options = options;
@@ -142,14 +152,16 @@ class Run {
       for (const variant of variants) journals.set(variant, await this.#folder.openJournal(variant));
       const ask = (variant: VariantName, progress: Progress): Promise<void> =>
         this.#ask(variant, journals.get(variant) as Journal, progress);
-      if (this.#engines.parallel) {
+      let decided = false;
+      if (this.#settings.untilDecided) decided = await this.#askUntilDecided(journals);
+      else if (this.#engines.parallel) {
         const together = progressTogether(this.#options.progress);
         await allEnded(variants.map((variant) => ask(variant, together(variant))));
       }
       const unscored: string[] = [];
       let scored = true;
       for (const variant of variants) {
-        if (!this.#engines.parallel) await ask(variant, this.#options.progress);
+        if (!this.#engines.parallel && !this.#settings.untilDecided) await ask(variant, this.#options.progress);
         if (scored) {
           const { possible, failures } = await this.#score(variant, journals);
           scored = possible;
@@ -157,9 +169,31 @@ class Run {
         }
         await this.#engines.release(variant);
       }
-      return await this.#conclude(journals, await this.#parity(scored, journals), unscored);
+      return await this.#conclude(journals, await this.#parity(scored, journals), { unscored, decided });
     } finally {
       for (const journal of journals.values()) await journal.close();
+    }
+  }
+
+  /** Both variants are asked each batch before it is looked at, side by side where they have a machine each. */
+  async #askUntilDecided(journals: ReadonlyMap<VariantName, Journal>): Promise<boolean> {
+    const { task, data, progress } = this.#options;
+    const { variants, seed, margin } = this.#settings;
+    const together = progressTogether(progress);
+    // Keeps the display from ending with each batch.
+    const whole = together("");
+    whole.start("");
+    const ask = async (docs: readonly PromptedDoc[]): Promise<void> => {
+      const of = (variant: VariantName): Promise<void> =>
+        this.#ask(variant, journals.get(variant) as Journal, together(variant), docs);
+      if (this.#engines.parallel) await allEnded(variants.map(of));
+      else for (const variant of variants) await of(variant);
+    };
+    try {
+      const shuffle = data.provenance.source !== "generated";
+      return await askUntilDecided({ task, prompts: this.#prompts(), shuffle, seed, margin, journals, ask });
+    } finally {
+      whole.end();
     }
   }
 
@@ -181,26 +215,31 @@ class Run {
     return runner;
   }
 
-  async #ask(variant: VariantName, journal: Journal, progress: Progress): Promise<void> {
+  /** @param only - these docs; else all */
+  async #ask(variant: VariantName, journal: Journal, progress: Progress, only?: readonly PromptedDoc[]): Promise<void> {
     const { task, signal } = this.#options;
     const settings = this.#settings;
     let completed = 0;
     for (let docId = 0; docId < settings.docs; docId++) if (journal.isCompleted(docId)) completed += 1;
-    if (completed === settings.docs) return;
+    if (only === undefined ? completed === settings.docs : only.every(({ docId }) => journal.isCompleted(docId)))
+      return;
+    const prompts = only === undefined ? this.#prompts : (): Iterable<PromptedDoc> => only;
     await this.#folder.setStatus("running");
     const runner = await this.#open(variant);
     const report = progress.start(variant);
     const start = performance.now();
-    const elapsed = (): number => Math.round(performance.now() - start) / 1000;
+    const before = this.#worked.get(variant) ?? 0;
+    const elapsed = (): number => before + Math.round(performance.now() - start) / 1000;
     // A killed process loses from its total at most the time since the last record.
     const clock = setInterval(() => void this.#folder.recordSeconds(variant, elapsed()).catch(() => {}), 2000);
     try {
       const onProgress = (state: VariantProgress): void =>
         report({ done: state.done, total: state.total, facts: progressFacts(state) });
-      await askVariant(runner, journal, { task, settings, prompts: this.#prompts, completed, signal, onProgress });
+      await askVariant(runner, journal, { task, settings, prompts, completed, signal, onProgress });
     } finally {
       clearInterval(clock);
       progress.end();
+      this.#worked.set(variant, elapsed());
       await this.#folder.recordSeconds(variant, elapsed());
     }
     signal.throwIfAborted();
@@ -233,7 +272,7 @@ class Run {
   async #conclude(
     journals: ReadonlyMap<VariantName, Journal>,
     { parity, logprobs }: ParityResult,
-    unscored: readonly string[],
+    { unscored, decided }: { readonly unscored: readonly string[]; readonly decided: boolean },
   ): Promise<Comparison> {
     const { task, data, command } = this.#options;
     const folder = this.#folder;
@@ -262,7 +301,7 @@ class Run {
       ...pairs,
       parity,
       logprobs,
-      verdict: judge(summaries, pairs.paired, parity, unscored, logprobs, this.#settings),
+      verdict: judge(summaries, pairs.paired, parity, unscored, logprobs, { ...this.#settings, decided }),
       notJudged: throughputNote(marked.length),
     };
     await writeFileAtomic(folder.file("comparison.json"), jsonFileText(comparison));

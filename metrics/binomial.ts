@@ -12,7 +12,7 @@ function factorials(count: number): number[] {
 }
 
 /** ln(n!) */
-export function logFactorial(n: number): number {
+function logFactorial(n: number): number {
   if (n < STIRLING_FROM) return Math.log(FACTORIALS[n] as number);
   const x = n + 1;
   const inverse = 1 / (x * x);

@@ -47,12 +47,15 @@ interface Open {
 
 export class ServerVariants implements VariantEngines {
   readonly parallel: boolean;
+  readonly inTurn: boolean;
   readonly #options: ServerVariantsOptions;
   readonly #open = new Map<VariantName, Promise<Open>>();
 
   constructor(options: ServerVariantsOptions) {
     this.#options = options;
     this.parallel = options.parallel ?? false;
+    const launched = [options.baseline, options.fused].some((spec) => spec !== undefined && spec.kind !== "running");
+    this.inTurn = launched && !this.parallel;
   }
 
   /** A launched server says what it is only once it runs, so what decides is how it is launched. */
