@@ -21,6 +21,8 @@ export interface EvaluateSettings {
   readonly allowDifferences?: boolean;
   /** Largest difference of exact match that does not matter, in points. Default: 1. */
   readonly marginPoints?: number;
+  /** Ask docs in random order, and stop once the sequential test has decided. Default: false. */
+  readonly untilDecided?: boolean;
 }
 
 export interface ResolvedSettings {
@@ -38,6 +40,7 @@ export interface ResolvedSettings {
   readonly allowDifferences: boolean;
   /** As a share: 0.01 is one point. */
   readonly margin: number;
+  readonly untilDecided: boolean;
 }
 
 export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSettings): ResolvedSettings {
@@ -56,6 +59,7 @@ export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSetti
     stop: task.generation.until,
     concurrency: asked.concurrency ?? DEFAULT_CONCURRENCY,
     allowDifferences: asked.allowDifferences ?? false,
+    untilDecided: asked.fused && (asked.untilDecided ?? false),
     margin: (asked.marginPoints ?? DEFAULT_MARGIN_POINTS) / 100,
     parityDocs: asked.fused ? Math.min(asked.parityDocs ?? DEFAULT_PARITY_DOCS, docs) : 0,
   };
@@ -86,6 +90,8 @@ export function decisiveSettings(
     temperature: settings.temperature,
     stop: settings.stop,
     parity_docs: settings.parityDocs,
+    // Folders of runs without it need not say so.
+    ...(settings.untilDecided && { until_decided: true }),
     engine: engine as JsonObject,
   };
 }

@@ -17,6 +17,7 @@ import type {
 } from "../reports/comparison.ts";
 import { DEFAULT_MARGIN_POINTS } from "./defaults.ts";
 import { answersText, judgeAnswers } from "./judge-answers.ts";
+import type { JudgeAnswersOptions } from "./judge-answers.ts";
 
 /**
  * The share of tokens whose expert set may differ where the engine gives no margins, so that a near-tie cannot be told
@@ -47,9 +48,9 @@ export const LOGPROB_THRESHOLD: string = `${MAX_MEAN_LOGPROB_DIFFERENCE} on aver
 /** Of fewer tokens than this, one unlikely token makes the mean. */
 const MIN_LOGPROBS = 32;
 
-export interface JudgeOptions {
-  /** The loss that is taken for none, as a share. */
-  readonly margin: number;
+export interface JudgeOptions extends JudgeAnswersOptions {
+  /** The run stopped because it was decided: docs that were not asked are not missing. Default: false. */
+  readonly decided?: boolean;
   /** What else speaks against the engine, in words. Default: nothing. */
   readonly otherFaults?: readonly string[];
 }
@@ -61,9 +62,9 @@ export function judge(
   /** What of the routing could not be had, in words. */
   unscored: readonly string[] = [],
   logprobs: JudgedLogprobs | NotJudged = { kind: "not judged", reason: "not asked for" },
-  { margin, otherFaults = [] }: JudgeOptions = { margin: DEFAULT_MARGIN_POINTS / 100 },
+  { decided = false, otherFaults = [], ...options }: JudgeOptions = { margin: DEFAULT_MARGIN_POINTS / 100 },
 ): Verdict {
-  const missing = [...variants.flatMap(missingDocs), ...unscored];
+  const missing = [...variants.flatMap((variant) => missingDocs(variant, decided)), ...unscored];
   const unjudged =
     parity.kind === "not judged" && (parity.broken === true || parity.lacking === true)
       ? [`routing was not judged: ${parity.reason}`]
@@ -71,7 +72,7 @@ export function judge(
   missing.push(...unjudged);
   const complete = missing.length === 0;
   if (variants.length < 2) return { held: true, complete, reasons: missing };
-  const answers = judgeAnswers(paired, { margin });
+  const answers = judgeAnswers(paired, options);
   const byAnswers = leastOf(answers.filters.map(({ decision }) => decision));
   const faults = [
     ...(parity.kind === "judged" ? parityFaults(parity) : []),
@@ -124,8 +125,11 @@ function provesEquality(
   return levels && close && !flipped && routing.tokens >= MIN_TOKENS_OF_PARITY;
 }
 
-function missingDocs({ name, counts: { total, failed, skipped }, failures }: VariantSummary): string[] {
-  const missing = failed + skipped;
+function missingDocs(
+  { name, counts: { total, failed, skipped }, failures }: VariantSummary,
+  decided: boolean,
+): string[] {
+  const missing = failed + (decided ? 0 : skipped);
   if (missing === 0) return [];
   const [first] = failures;
   const why = first === undefined ? "" : ` (doc ${first.doc_id}: ${first.reason})`;

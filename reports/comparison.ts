@@ -149,6 +149,8 @@ export interface LevelRow {
 export interface FilterDecision {
   readonly filter: string;
   readonly decision: Decision;
+  /** What it was decided by; missing where there are no docs. */
+  readonly interval?: Interval;
   /** Where it is inconclusive: how many docs would probably decide it, at the discordance seen. */
   readonly plan?: DocsPlan;
 }
@@ -159,6 +161,8 @@ export interface AnswersVerdict {
   readonly margin: number;
   /** Of one side of the interval. */
   readonly level: number;
+  /** `sequential`: the interval holds at every look, so that the run may have been stopped at one. */
+  readonly method: "fixed" | "sequential";
   readonly filters: readonly FilterDecision[];
 }
 

@@ -74,7 +74,7 @@ const same: Scores = { strict: scores([170, 0, 0, 30]), flexible: scores([173, 0
 
 function answersOf(of: Scores): AnswersVerdict {
   const filters = paired(of).map(({ filter }) => ({ filter, decision: "inconclusive" as const }));
-  return { margin: 0.01, level: 0.025, filters };
+  return { margin: 0.01, level: 0.025, method: "fixed", filters };
 }
 
 /** A flip under both filters, which found the same answers. */
