@@ -5,11 +5,8 @@ import { VERSION } from "../version.ts";
 import { throughputNote } from "./not-judged.ts";
 import type { Comparison } from "../reports/comparison.ts";
 import { describeEnvironment } from "../reports/environment.ts";
-import { writeFileAtomic } from "../reports/files.ts";
 import type { Journal } from "../reports/journal.ts";
-import { jsonFileText } from "../reports/json.ts";
 import type { JsonObject } from "../reports/json.ts";
-import { renderReport } from "../reports/markdown.ts";
 import { counted } from "../reports/number-text.ts";
 import { openRunFolder, readRunRecord } from "../reports/run-folder.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
@@ -23,6 +20,7 @@ import { askVariant } from "./ask-variant.ts";
 import type { VariantProgress } from "./ask-variant.ts";
 import { answersRouting, judgeParity, notJudged } from "./judge-parity.ts";
 import type { AnswersRouting, ParityResult } from "./judge-parity.ts";
+import { judgeLevels } from "./levels.ts";
 import { markVariant } from "./mark-variant.ts";
 import type { MarkedVariant } from "./mark-variant.ts";
 import { pairDocs } from "./pair-docs.ts";
@@ -33,6 +31,8 @@ import type { ScoredVariant } from "./score-variant.ts";
 import { decisiveSettings, resolveSettings } from "./settings.ts";
 import type { EvaluateSettings, ResolvedSettings } from "./settings.ts";
 import { judge } from "./verdict.ts";
+import { worstInContext } from "./worst-in-context.ts";
+import { writeReports } from "./write-reports.ts";
 
 export interface EvaluateOptions {
   readonly task: Task;
@@ -227,7 +227,9 @@ class Run {
     if (!scored) return notJudged("this engine cannot be given a completion");
     const answers: Partial<Record<VariantName, AnswersRouting>> = {};
     for (const [variant, journal] of journals) answers[variant] = await answersRouting(journal, this.#settings.docs);
-    return judgeParity(this.#folder, answers);
+    const result = judgeParity(this.#folder, answers);
+    const context = { folder: this.#folder, prompts: this.#prompts(), baseline: journals.get("baseline") };
+    return { ...result, parity: await worstInContext(result.parity, this.#engines, context) };
   }
 
   async #conclude(
@@ -264,10 +266,10 @@ class Run {
       parity,
       logprobs,
       verdict: judge(summaries, paired, parity, unscored),
+      ...(marked.length > 1 && { levels: judgeLevels(paired, parity, logprobs) }),
       notJudged: throughputNote(marked.length),
     };
-    await writeFileAtomic(folder.file("comparison.json"), jsonFileText(comparison));
-    await writeFileAtomic(folder.file("report.md"), renderReport(comparison));
+    await writeReports(folder, comparison);
     await folder.setStatus(comparison.verdict.complete ? "complete" : "incomplete");
     return comparison;
   }

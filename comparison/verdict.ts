@@ -4,7 +4,14 @@ import type { RoutingDetail } from "../metrics/routing-comparison.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
 import type { CaptureVerdict } from "../reports/capture-comparison.ts";
 import { count, counted } from "../reports/number-text.ts";
-import type { JudgedParity, NotJudged, PairedByFilter, VariantSummary, Verdict } from "../reports/comparison.ts";
+import type {
+  JudgedLogprobs,
+  JudgedParity,
+  NotJudged,
+  PairedByFilter,
+  VariantSummary,
+  Verdict,
+} from "../reports/comparison.ts";
 
 /**
  * The share of tokens whose expert set may differ where the engine gives no margins, so that a near-tie cannot be told
@@ -70,11 +77,42 @@ function regressionOf({ filter, n, difference }: PairedByFilter): string[] {
   ];
 }
 
-function parityFaults({ routing, invariants }: JudgedParity): string[] {
-  const faults: string[] = [];
-  if (invariants.broken > 0)
-    faults.push(`routing data: ${invariants.broken} invariants broken (${invariants.firstBroken})`);
-  faults.push(...selectionFaults(routing, moreThanChance));
+/** What is wrong on each level, in words; empty where nothing is, and where it was not judged. */
+export interface LevelFaults {
+  readonly routingData: readonly string[];
+  readonly selection: readonly string[];
+  readonly whatFollows: readonly string[];
+  readonly answers: readonly string[];
+}
+
+export function faultsByLevel(
+  paired: readonly PairedByFilter[],
+  parity: JudgedParity | NotJudged,
+  logprobs: JudgedLogprobs | NotJudged,
+): LevelFaults {
+  return {
+    routingData: parity.kind === "judged" ? routingDataFaults(parity) : [],
+    selection: parity.kind === "judged" ? selectedFaults(parity) : [],
+    whatFollows: logprobs.kind === "judged" ? logprobFaults(logprobs) : [],
+    answers: paired.flatMap(regressionOf),
+  };
+}
+
+function parityFaults(parity: JudgedParity): string[] {
+  return [...routingDataFaults(parity), ...selectedFaults(parity)];
+}
+
+function routingDataFaults({ invariants }: JudgedParity): string[] {
+  if (invariants.broken === 0) return [];
+  return [`routing data: ${invariants.broken} invariants broken (${invariants.firstBroken})`];
+}
+
+function logprobFaults({ notFinite }: JudgedLogprobs): string[] {
+  return notFinite === 0 ? [] : [`log-probabilities of ${counted(notFinite, "token")} are finite in one variant only`];
+}
+
+function selectedFaults({ routing }: JudgedParity): string[] {
+  const faults = selectionFaults(routing, moreThanChance);
   const weights = routing.layers.map((layer) => layer.weights);
   const worst = Math.max(0, ...weights.map(({ max }) => max));
   if (worst > MAX_WEIGHT_DIFFERENCE) faults.push(`weights of the same expert differ by up to ${worst.toPrecision(2)}`);
@@ -114,7 +152,8 @@ function parityHeld({ routing, invariants }: JudgedParity): string {
   return [...seen, selectionHeld(routing)].join("; ");
 }
 
-function selectionHeld(routing: RoutingParity): string {
+/** What of the selection held, in words. */
+export function selectionHeld(routing: RoutingParity): string {
   const { tokens, tokensAffected, marginsKnown, layers } = routing;
   const weights = layers.some(({ weights: { count: compared } }) => compared > 0) ? " with the same weights" : "";
   const same = `every token to the same experts${weights}`;

@@ -3,6 +3,7 @@ import type { LogprobDifference } from "../metrics/logprob-difference.ts";
 import type { PairedDifference } from "../metrics/paired.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
 import type { JsonObject } from "./json.ts";
+import type { ReportedPicture } from "./reported-picture.ts";
 import type { LmEvalTableInput } from "./table.ts";
 
 /** What became of the docs that were asked for; the four outcomes add up to `total`. */
@@ -78,6 +79,17 @@ export interface JudgedParity {
   readonly kind: "judged";
   readonly routing: RoutingParity;
   readonly invariants: InvariantCounts;
+  /** Margins, load and the worst tokens. Missing in files of older versions. */
+  readonly picture?: ReportedPicture;
+}
+
+/** One of the levels that a fused engine is judged on; the first that fails says most about where the fault is. */
+export interface JudgedLevel {
+  readonly level: 1 | 2 | 3 | 4;
+  readonly name: "routing data" | "selection" | "what follows" | "answers";
+  readonly result: "pass" | "fail" | "not judged";
+  /** The number that decides it, or why it was not judged, in words. */
+  readonly decidedBy: string;
 }
 
 /** Log-probabilities of the same tokens under both variants. */
@@ -123,6 +135,8 @@ export interface Comparison {
   readonly parity: JudgedParity | NotJudged;
   readonly logprobs: JudgedLogprobs | NotJudged;
   readonly verdict: Verdict;
+  /** All four, where there are two variants. Missing in files of older versions. */
+  readonly levels?: readonly JudgedLevel[];
   /** What this run says nothing about, in words. */
   readonly notJudged: readonly string[];
 }

@@ -11,6 +11,8 @@ import {
 } from "./findings.ts";
 import { count, counted, duration } from "./number-text.ts";
 import { visible } from "./safe-text.ts";
+import { levelLines, pictureText } from "./picture-text.ts";
+import { RUN_SIDES } from "./picture-words.ts";
 import { makeTable } from "./table.ts";
 
 const IDS_LISTED = 20;
@@ -19,7 +21,7 @@ const IDS_LISTED = 20;
 export function renderConsole(comparison: Comparison): string {
   const { variants, verdict } = comparison;
   const blocks = variants.map(({ name, table }) => `${visible(name)}\n${makeTable(table).trimEnd()}`);
-  if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison));
+  if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison), ...pictureBlocks(comparison));
   const warnings = cutWarnings(variants).map((warning) => `Warning: ${visible(warning)}`);
   blocks.push([...variants.map(variantLine), ...warnings].join("\n"));
   const reasons = verdict.reasons.map((reason) => `  ${visible(reason, 400)}`);
@@ -64,6 +66,14 @@ function routingBlock({ parity, logprobs }: Comparison): string {
       : `Log-probabilities were not judged: ${visible(logprobs.reason, 400)}.`,
   );
   return ["Routing parity", ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+function pictureBlocks({ parity, levels }: Comparison): string[] {
+  const picture = parity.kind === "judged" ? parity.picture : undefined;
+  return [
+    ...(picture === undefined || parity.kind === "not judged" ? [] : pictureText(picture, parity.routing, RUN_SIDES)),
+    ...(levels === undefined ? [] : [["Levels", ...levelLines(levels)].join("\n")]),
+  ];
 }
 
 function variantLine(variant: VariantSummary): string {

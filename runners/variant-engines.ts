@@ -1,6 +1,7 @@
 /** The engine of a run, in as many configurations as the run has variants. */
 import { UserError } from "../errors.ts";
 import type { Runner } from "./runner.ts";
+import type { TokenDecoder } from "./token-decoder.ts";
 
 export type VariantName = "baseline" | "fused";
 
@@ -36,6 +37,8 @@ export interface VariantEngines {
   check?(signal: AbortSignal): Promise<void>;
   /** The variant's runner; the same one until it is released. */
   open(variant: VariantName, context: OpenContext): Promise<OpenedVariant>;
+  /** Text of the model's tokens. Missing where the tokenizer is not at hand. */
+  tokenDecoder?(): TokenDecoder | undefined;
   /** Why two variants must not be compared, by their facts; empty where nothing speaks against it. */
   differences(baseline: VariantFacts, fused: VariantFacts): readonly string[];
   /** No more is asked of the variant: its engine may go, so that the next one has the machine for itself. */

@@ -3,6 +3,7 @@ import { exactMatch } from "../../metrics/exact-match.ts";
 import { pairedDifference } from "../../metrics/paired.ts";
 import type { Comparison, FlippedDoc, MarkedAnswer, PairedByFilter, VariantSummary } from "../../reports/comparison.ts";
 import { tableInput } from "../../reports/lm-eval-results.ts";
+import { brokenPicture, heldPicture } from "./example-picture.ts";
 
 const DOCS = 200;
 
@@ -114,6 +115,7 @@ export const broken: Comparison = {
       firstUnexplained: { doc_id: 17, position: 440, layer: 4 },
     },
     invariants: { checked: 2_249_780, inAnswers: 281_540, broken: 0, firstBroken: null },
+    picture: brokenPicture,
   },
   logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0.0214, max: 0.000117, notFinite: 0 },
   verdict: {
@@ -124,6 +126,23 @@ export const broken: Comparison = {
       "answers: strict-match -0.50 points, 95 % interval -2.20 to +1.20: no loss shown",
     ],
   },
+  levels: [
+    { level: 1, name: "routing data", result: "pass", decidedBy: "0 broken invariants in 2,531,320 entries" },
+    {
+      level: 2,
+      name: "selection",
+      result: "fail",
+      decidedBy:
+        "other experts in 2 of 562,445 choices, which no near-tie explains (the first: doc 17, position 440, layer 4)",
+    },
+    {
+      level: 3,
+      name: "what follows",
+      result: "pass",
+      decidedBy: "log-probabilities: largest Δ 1.17e-4, mean 1.52e-6, 14,077 tokens of 200 docs",
+    },
+    { level: 4, name: "answers", result: "pass", decidedBy: "strict-match -0.50 points (-2.20 to +1.20)" },
+  ],
   notJudged: ["layer outputs", "speed beyond one run each"],
 };
 
@@ -157,6 +176,7 @@ export const held: Comparison = {
       firstUnexplained: null,
     },
     invariants: { checked: 2_249_780, inAnswers: 281_540, broken: 0, firstBroken: null },
+    picture: heldPicture,
   },
   logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0, max: 0, notFinite: 0 },
   verdict: {
@@ -167,4 +187,10 @@ export const held: Comparison = {
       "answers: no doc of 200 flipped under any filter",
     ],
   },
+  levels: [
+    { level: 1, name: "routing data", result: "pass", decidedBy: "0 broken invariants in 2,531,320 entries" },
+    { level: 2, name: "selection", result: "pass", decidedBy: "every token to the same experts with the same weights" },
+    { level: 3, name: "what follows", result: "pass", decidedBy: "log-probabilities: largest Δ 0, 14,077 tokens" },
+    { level: 4, name: "answers", result: "pass", decidedBy: "strict-match 0.00 points (0 of 200 docs differ)" },
+  ],
 };
