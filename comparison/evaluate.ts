@@ -5,11 +5,8 @@ import { VERSION } from "../version.ts";
 import { throughputNote } from "./not-judged.ts";
 import type { Comparison } from "../reports/comparison.ts";
 import { describeEnvironment } from "../reports/environment.ts";
-import { writeFileAtomic } from "../reports/files.ts";
 import type { Journal } from "../reports/journal.ts";
-import { jsonFileText } from "../reports/json.ts";
 import type { JsonObject } from "../reports/json.ts";
-import { renderReport } from "../reports/markdown.ts";
 import { counted } from "../reports/number-text.ts";
 import { openRunFolder, readRunRecord } from "../reports/run-folder.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
@@ -38,6 +35,8 @@ import { decisiveSettings, resolveSettings } from "./settings.ts";
 import type { EvaluateSettings, ResolvedSettings } from "./settings.ts";
 import { askUntilDecided } from "./until-decided.ts";
 import { judge } from "./verdict.ts";
+import { worstInContext } from "./worst-in-context.ts";
+import { writeReports } from "./write-reports.ts";
 
 export interface EvaluateOptions {
   readonly task: Task;
@@ -295,7 +294,9 @@ class Run {
     if (!scored) return notJudged("this engine cannot be given a completion");
     const answers: Partial<Record<VariantName, AnswersRouting>> = {};
     for (const [variant, journal] of journals) answers[variant] = await answersRouting(journal, this.#settings.docs);
-    return judgeParity(this.#folder, { answers, ...unaskedText(this.#engines) });
+    const result = judgeParity(this.#folder, { answers, ...unaskedText(this.#engines) });
+    const context = { folder: this.#folder, prompts: this.#prompts(), baseline: journals.get("baseline") };
+    return { ...result, parity: await worstInContext(result.parity, this.#engines, context) };
   }
 
   /** What was allowed to differ and does, in words. */
@@ -359,8 +360,7 @@ class Run {
       }),
       notJudged: throughputNote(),
     };
-    await writeFileAtomic(folder.file("comparison.json"), jsonFileText(comparison));
-    await writeFileAtomic(folder.file("report.md"), renderReport(comparison));
+    await writeReports(folder, comparison);
     await folder.setStatus(comparison.verdict.complete ? "complete" : "incomplete");
     return comparison;
   }

@@ -2,9 +2,12 @@
  * Routing parity: what both variants' routers chose for the same tokens, compared token by token and layer by layer, and
  * the routing data's invariants that were checked on the way. Reads what `scoreVariant` left in the run folder.
  */
-import { compareRouting, mergeRouting, NO_ROUTING } from "../metrics/routing-parity.ts";
+import { compareRouting, mergeRouting, NEAR_TIE_MARGIN, NO_ROUTING } from "../metrics/routing-parity.ts";
+import { PictureTally } from "../metrics/routing-picture.ts";
+import type { WorstToken } from "../metrics/worst-tokens.ts";
 import { judgeLogprobs } from "./judge-logprobs.ts";
 import type { InvariantCounts, JudgedLogprobs, JudgedParity, NotJudged } from "../reports/comparison.ts";
+import type { ReportedToken } from "../reports/reported-picture.ts";
 import type { Journal } from "../reports/journal.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
 import { openCaptureFile } from "../runners/capture-file.ts";
@@ -14,6 +17,7 @@ import type { VariantName } from "../runners/variant-engines.ts";
 import { CAPTURE_FILE, SCORED_FILE } from "./score-variant.ts";
 import { isLogprobsOnly, openScoredJournal } from "./scored-journal.ts";
 import type { ScoredRow } from "./scored-journal.ts";
+import { MAX_WEIGHT_DIFFERENCE } from "./verdict.ts";
 import { violationText } from "./violation-text.ts";
 
 export interface ParityResult {
@@ -85,7 +89,9 @@ function judgeRouting(
     const [a, b] = captures as [CaptureFile, CaptureFile];
     const difference = shapeDifference(a, b);
     if (difference !== undefined) return { kind: "not judged", reason: difference };
-    const { layers, nExpertsAct: k } = a.shape;
+    const { layers, nExpertsAct: k, nExpertsTot } = a.shape;
+    const tolerances = { nearTieMargin: NEAR_TIE_MARGIN, weightTolerance: MAX_WEIGHT_DIFFERENCE };
+    const observer = new PictureTally({ layers, k, nExpertsTot, ...tolerances });
     const inFused = starts(fused);
     let routing = NO_ROUTING;
     for (const [docId, { from, nTokens }] of starts(baseline)) {
@@ -97,13 +103,25 @@ function judgeRouting(
         const reason = `doc ${docId}: the variants make different tokens of the same prompt`;
         return { kind: "not judged", reason, broken: true };
       }
-      routing = mergeRouting(routing, compareRouting({ docId, layers, nTokens, k, baseline: one, fused: two }));
+      const pair = { docId, layers, nTokens, k, baseline: one, fused: two, ...tolerances, observer };
+      routing = mergeRouting(routing, compareRouting(pair));
     }
     if (routing.docs === 0) return { kind: "not judged", reason: "no doc was scored by both variants" };
-    return { kind: "judged", routing, invariants: countInvariants({ baseline, fused }, answers) };
+    const { worst, ...picture } = observer.result();
+    return {
+      kind: "judged",
+      routing,
+      invariants: countInvariants({ baseline, fused }, answers),
+      // Which tokens they are is found out where texts are at hand.
+      picture: { ...picture, worst: worst.map(unnamed) },
+    };
   } finally {
     for (const capture of captures) capture.close();
   }
+}
+
+function unnamed(worst: WorstToken): ReportedToken {
+  return { ...worst, token: null };
 }
 
 /** Where each doc's tokens stand in its capture. */

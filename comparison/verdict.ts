@@ -235,6 +235,7 @@ function parityHeld({ routing, invariants }: JudgedParity): string {
   return [...seen, selectionHeld(routing)].join("; ");
 }
 
+/** What of the selection held, in words. */
 function selectionHeld(routing: RoutingParity): string {
   const { tokens, tokensAffected, marginsKnown, layers } = routing;
   const weights = layers.some(({ weights: { count: compared } }) => compared > 0) ? " with the same weights" : "";

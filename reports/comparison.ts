@@ -8,6 +8,7 @@ import type { DocsPlan } from "../metrics/plan-docs.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
 import type { TextDivergence } from "../metrics/text-divergence.ts";
 import type { JsonObject } from "./json.ts";
+import type { ReportedPicture } from "./reported-picture.ts";
 import type { LmEvalTableInput } from "./table.ts";
 
 /** What became of the docs that were asked for; the four outcomes add up to `total`. */
@@ -94,6 +95,8 @@ export interface JudgedParity {
   readonly kind: "judged";
   readonly routing: RoutingParity;
   readonly invariants: InvariantCounts;
+  /** Margins, load and the worst tokens. Missing in files of older versions. */
+  readonly picture?: ReportedPicture;
 }
 
 /** Log-probabilities of the same tokens under both variants. */

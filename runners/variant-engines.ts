@@ -1,6 +1,7 @@
 /** The engine of a run, in as many configurations as the run has variants. */
 import { UserError } from "../errors.ts";
 import type { Runner } from "./runner.ts";
+import type { TokenDecoder } from "./token-decoder.ts";
 
 export type VariantName = "baseline" | "fused";
 
@@ -53,6 +54,8 @@ export interface VariantEngines {
   check?(signal: AbortSignal): Promise<void>;
   /** The variant's runner; the same one until it is released, or opened for captures where these need another. */
   open(variant: VariantName, context: OpenContext): Promise<OpenedVariant>;
+  /** Text of the model's tokens. Missing where the tokenizer is not at hand. */
+  tokenDecoder?(): TokenDecoder | undefined;
   /** Why two variants must not be compared, by their facts; empty where nothing speaks against it. */
   differences(baseline: VariantFacts, fused: VariantFacts): readonly string[];
   /** Why one variant's answers of before and from now on are not one engine's, by its facts of then and now. */

@@ -116,9 +116,9 @@ async function migrateAlone(db: Kysely<HistoryTables>): Promise<void> {
       .execute();
     const steps = change as unknown as Kysely<Record<typeof MIGRATION_TABLE, { name: string; timestamp: string }>>;
     const done = new Set((await steps.selectFrom(MIGRATION_TABLE).select("name").execute()).map(({ name }) => name));
-    for (const [name, { up }] of Object.entries(MIGRATIONS).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    for (const [name, migration] of Object.entries(MIGRATIONS).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       if (done.has(name)) continue;
-      await up(change);
+      await migration.up(change);
       await steps.insertInto(MIGRATION_TABLE).values({ name, timestamp: new Date().toISOString() }).execute();
     }
   });
