@@ -137,6 +137,26 @@ export type { EvaluateSettings } from "./comparison/settings.ts";
 export type { Comparison } from "./reports/comparison.ts";
 export { makeTable } from "./reports/table.ts";
 
+export { changedFacts } from "./reports/history/bisect-hint.ts";
+export type { ChangedFact } from "./reports/history/bisect-hint.ts";
+export { openHistory } from "./reports/history/history.ts";
+export type { History, HistoryNight, OpenHistoryOptions, Series, SeriesQuery } from "./reports/history/history.ts";
+export { HistoryLostError } from "./reports/history/problems.ts";
+export { readHistoryRun } from "./reports/history/read-run.ts";
+export type { HistoryRun, HistoryScore } from "./reports/history/record.ts";
+export { trendOf } from "./reports/history/trend.ts";
+export type { Trend, TrendOptions } from "./reports/history/trend.ts";
+export { cusumRunLength, cusumThreshold } from "./metrics/cusum-run-length.ts";
+export { driftOf } from "./metrics/drift.ts";
+export type { Drift, Night } from "./metrics/drift.ts";
+
+export type { NightlyConfig, NightlyRow, UserNightly } from "./nightly/config.ts";
+export { mergeShards } from "./nightly/merge.ts";
+export { loadNightly, parseNightly } from "./nightly/parse-nightly.ts";
+export { runNightly } from "./nightly/run-nightly.ts";
+export type { RunNightlyOptions } from "./nightly/run-nightly.ts";
+export type { Alarm, NightSummary, RowOutcome, RowResult } from "./nightly/summary.ts";
+
 export { checkDump } from "./parity/check-dump.ts";
 export type { CheckedDump, DumpResult } from "./parity/check-dump.ts";
 export { checkRouted } from "./parity/check-routed.ts";

@@ -11,7 +11,9 @@ import type { Benchmark } from "./benchmark.ts";
 import { benchBootstrap } from "./bootstrap.ts";
 import { benchCaptures } from "./captures.ts";
 import { benchClient } from "./client.ts";
+import { benchDrift } from "./drift.ts";
 import { benchEngine } from "./engine.ts";
+import { benchHistory } from "./history.ts";
 import { benchLlamaCpp } from "./llama-cpp.ts";
 import { benchMainJob } from "./main-job.ts";
 import { benchRouting } from "./routing.ts";
@@ -26,6 +28,8 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   engine: { title: "The embedded engine against Transformers", run: benchEngine },
   "llama-cpp": { title: "The embedded engine against llama.cpp", run: benchLlamaCpp },
   client: { title: "The client against lm-eval", run: benchClient },
+  history: { title: "The history", run: benchHistory },
+  drift: { title: "The drift alarm, simulated", run: benchDrift },
   "main-job": { title: "The main command", run: benchMainJob },
 };
 const DOCUMENT = fileURLToPath(new URL("../docs/benchmarks.md", import.meta.url));

@@ -12,6 +12,8 @@ import { ENGINE_FLAGS, enginesOf } from "./engine-flags.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { integerFlag, numberFlag, textFlag } from "./flags.ts";
+import { onInterrupt } from "./on-interrupt.ts";
+import { shellWord } from "./shell-word.ts";
 import { writeText } from "./write-lines.ts";
 
 /** Runs go here, one folder each, unless --output says otherwise. */
@@ -200,29 +202,10 @@ function commandLine(flags: object, program = "fusecheck eval"): string {
   return [program, ...words].join(" ");
 }
 
-function shellWord(text: string): string {
-  return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
 /** A name that sorts by time. */
 function newRunFolder(task: string): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
   return `${RUNS}/${task}-${time}-${process.pid}`;
-}
-
-/** The first Ctrl-C asks the run to stop at the next doc, the second ends the process as usual. */
-function onInterrupt(): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  const stop = (): void => controller.abort(new Error("interrupted"));
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
-  return {
-    signal: controller.signal,
-    release: () => {
-      process.off("SIGINT", stop);
-      process.off("SIGTERM", stop);
-    },
-  };
 }
 
 function exitCodeOf(

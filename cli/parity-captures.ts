@@ -42,7 +42,11 @@ export const PARITY_CAPTURES_FLAGS: {
     describe: "layers without experts, such as 0,1, where there is no config",
     defaultDescription: "none",
   }),
-  json: { group, type: "boolean", default: false, describe: "print the comparison as JSON instead of text" },
+  json: {
+    type: "boolean",
+    default: false,
+    describe: "print what was found as JSON instead of text (routing, captures)",
+  },
 };
 
 type ParityCapturesFlags = InferredOptionTypes<typeof PARITY_CAPTURES_FLAGS>;

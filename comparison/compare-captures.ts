@@ -7,6 +7,7 @@ import { UserError } from "../errors.ts";
 import { NEAR_TIE_MARGIN } from "../metrics/routing-parity.ts";
 import { RoutingComparison } from "../metrics/routing-comparison.ts";
 import type { LayerRows } from "../metrics/layer-tally.ts";
+import type { CloseScores } from "../metrics/near-tie.ts";
 import { byteComparison } from "../metrics/same-bytes.ts";
 import type { CaptureComparison, CaptureSide } from "../reports/capture-comparison.ts";
 import { checkSameShape, checkSameTokens } from "../runners/captures/comparable-captures.ts";
@@ -86,7 +87,12 @@ export async function compareCaptures(
     schema: 1,
     captures: [sideOf(a), sideOf(b)],
     settings,
-    known: { ...known, weights: a.weights !== undefined && b.weights !== undefined, margins: marginsKnown },
+    known: {
+      ...known,
+      weights: a.weights !== undefined && b.weights !== undefined,
+      margins: marginsKnown,
+      scores: marginsKnown && (a.rule ?? b.rule) !== undefined,
+    },
     routing,
     detail,
     verdict: judgeSelection(routing, detail, settings),
@@ -111,7 +117,7 @@ function compareLayer(comparison: RoutingComparison, { one, two, index, from, to
     ids: source.ids(index, from, to),
     weights: source.weightsOf(index, from, to),
   })) as [Read, Read];
-  const same = scanBoth({ one, two, index }, a.ids, b.ids);
+  scanBoth({ one, two, index }, a.ids, b.ids);
   const sameWeights =
     a.weights !== undefined &&
     b.weights !== undefined &&
@@ -120,22 +126,28 @@ function compareLayer(comparison: RoutingComparison, { one, two, index, from, to
   // Where the first has a fault, there is nothing to find in the second that matters.
   if (b.weights !== undefined && !sameWeights) two.scan.addWeights(index, b.weights);
   const margins = [one, two].map(({ source, scan: own }) => {
-    // They are only asked about where experts differ.
-    if (same && !own.wantsMargins(index)) return undefined;
     const read = source.marginsOf(index, from, to);
     if (read !== undefined) own.addMargins(index, read);
     return read;
   });
-  comparison.compareLayer(index, { ...a, margins: margins[0] }, { ...b, margins: margins[1] });
+  comparison.compareLayer(
+    index,
+    { ...a, margins: margins[0], close: closeOf(one.source, index, from) },
+    { ...b, margins: margins[1], close: closeOf(two.source, index, from) },
+  );
 }
 
-/** Entries that are scanned together: few, so that one that differs has only these scanned twice. */
-const SCAN_ROWS = 512;
+/** By rows of a block that begins at token `from`. */
+function closeOf({ rule, closeScoresOf }: CaptureSource, index: number, from: number): CloseScores | undefined {
+  if (rule === undefined || closeScoresOf === undefined) return undefined;
+  return { rule, of: (row) => closeScoresOf(index, from + row) };
+}
 
-/** @returns whether both have the same ids in the same order */
-function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): boolean {
+/** Rows that are scanned together: few, so that one that differs has only these scanned twice. */
+const SCAN_ROWS = 2048;
+
+function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): void {
   const [bytes, step] = [byteComparison(a, b), SCAN_ROWS * one.source.nExpertsAct];
-  let allSame = true;
   for (let from = 0; from < a.length; from += step) {
     const to = Math.min(from + step, a.length);
     const scan = one.scan.scan(a.subarray(from, to));
@@ -143,11 +155,9 @@ function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">
     // What is the same bits need not be looked at twice.
     const same = bytes.same(from, to);
     two.scan.add(index, same ? scan : two.scan.scan(b.subarray(from, to)));
-    allSame &&= same;
   }
   one.scan.addDigest(index, a);
   two.scan.addDigest(index, b);
-  return allSame;
 }
 
 interface Read extends LayerRows {

@@ -15,7 +15,7 @@ import type { Marked, PromptedDoc, Task, TaskData } from "../tasks/index.ts";
 import type { ResolvedSettings } from "./settings.ts";
 import { CompactMarks } from "./compact-marks.ts";
 import type { MarksByDoc } from "./compact-marks.ts";
-import { stated } from "./stated.ts";
+import { stated } from "../reports/stated.ts";
 
 export interface MarkedVariant {
   readonly summary: VariantSummary;

@@ -2,9 +2,11 @@
 import { leastOf } from "../metrics/decide.ts";
 import { poissonTail } from "../metrics/poisson.ts";
 import type { RoutingDetail } from "../metrics/routing-comparison.ts";
+import { NEAR_TIE_MARGIN, tiesOf } from "../metrics/routing-parity.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
+import { hasTieExcess } from "../metrics/tie-excess.ts";
 import type { CaptureVerdict } from "../reports/capture-comparison.ts";
-import { count, counted } from "../reports/number-text.ts";
+import { count, counted, size } from "../reports/number-text.ts";
 import type {
   JudgedLogprobs,
   JudgedParity,
@@ -32,9 +34,25 @@ const CHANCE_OF_FAULT = 0.01;
  */
 export const MAX_WEIGHT_DIFFERENCE = 3e-5;
 
+/**
+ * Mean difference of the log-probabilities of the same tokens from which on it is a fault, whatever the engine's arithmetic.
+ * Put into the embedded engine, faults that send tokens to wrong experts or weights make it 0.1 to 1.4, bfloat16 weights
+ * 1e-5; smaller faults (two weights swapped: 2e-3) cannot be told from what an engine of 16 or 8 bits does by rounding, so
+ * below this differences are shown and decide nothing.
+ */
+const MAX_MEAN_LOGPROB_DIFFERENCE = 0.1;
+
+/** In words: what log-probabilities are held to. */
+export const LOGPROB_THRESHOLD: string = `${MAX_MEAN_LOGPROB_DIFFERENCE} on average`;
+
+/** Of fewer tokens than this, one unlikely token makes the mean. */
+const MIN_LOGPROBS = 32;
+
 export interface JudgeOptions extends JudgeAnswersOptions {
   /** The run stopped because it was decided: docs that were not asked are not missing. Default: false. */
   readonly decided?: boolean;
+  /** What else speaks against the engine, in words. Default: nothing. */
+  readonly otherFaults?: readonly string[];
 }
 
 export function judge(
@@ -44,17 +62,23 @@ export function judge(
   /** What of the routing could not be had, in words. */
   unscored: readonly string[] = [],
   logprobs: JudgedLogprobs | NotJudged = { kind: "not judged", reason: "not asked for" },
-  { decided = false, ...options }: JudgeOptions = { margin: DEFAULT_MARGIN_POINTS / 100 },
+  { decided = false, otherFaults = [], ...options }: JudgeOptions = { margin: DEFAULT_MARGIN_POINTS / 100 },
 ): Verdict {
   const missing = [...variants.flatMap((variant) => missingDocs(variant, decided)), ...unscored];
   const unjudged =
-    parity.kind === "not judged" && parity.broken === true ? [`routing was not judged: ${parity.reason}`] : [];
+    parity.kind === "not judged" && (parity.broken === true || parity.lacking === true)
+      ? [`routing was not judged: ${parity.reason}`]
+      : [];
   missing.push(...unjudged);
   const complete = missing.length === 0;
   if (variants.length < 2) return { held: true, complete, reasons: missing };
   const answers = judgeAnswers(paired, options);
   const byAnswers = leastOf(answers.filters.map(({ decision }) => decision));
-  const faults = parity.kind === "judged" ? parityFaults(parity) : [];
+  const faults = [
+    ...(parity.kind === "judged" ? parityFaults(parity) : []),
+    ...(logprobs.kind === "judged" ? logprobFaults(logprobs) : []),
+    ...otherFaults,
+  ];
   if (byAnswers === "regressed" || faults.length > 0) {
     const losses = answersText(paired, answers, "regressed");
     return { outcome: "regressed", answers, held: false, complete, reasons: [...losses, ...faults, ...missing] };
@@ -63,7 +87,7 @@ export function judge(
     const nothing = "no doc was answered by both variants: nothing was compared";
     return { outcome: "inconclusive", answers, held: false, complete, reasons: [nothing, ...missing] };
   }
-  const sound = parity.kind === "judged" ? [parityHeld(parity)] : [];
+  const sound = heldText(parity, logprobs);
   const texts = answersText(paired, answers);
   if (byAnswers === "inconclusive" && provesEquality(paired, parity, logprobs)) {
     const proof = `by routing parity: ${[...sound, "log-probabilities agree", "no doc flipped"].join("; ")}`;
@@ -80,7 +104,7 @@ const MIN_TOKENS_OF_PARITY = 1000;
  * Mean difference of log-probabilities up to which they agree: half of what the smallest fault does that was put into the
  * embedded engine and changed them at all (two weights of a token swapped, 2e-3).
  */
-const MAX_MEAN_LOGPROB_DIFFERENCE = 1e-3;
+const LOGPROBS_AGREE = 1e-3;
 
 /**
  * Routing that agrees at every level (routing data at all decode steps, experts and weights, log-probabilities) where no
@@ -96,7 +120,7 @@ function provesEquality(
   const { routing, invariants } = parity;
   const weights = routing.layers.every(({ weights: { count: compared } }) => compared > 0);
   const levels = invariants.checked + invariants.inAnswers > 0 && routing.marginsKnown && weights && logprobs.count > 0;
-  const close = logprobs.notFinite === 0 && logprobs.sum <= MAX_MEAN_LOGPROB_DIFFERENCE * logprobs.count;
+  const close = logprobs.notFinite === 0 && logprobs.sum <= LOGPROBS_AGREE * logprobs.count;
   const flipped = paired.some(({ onlyBaseline, onlyFused }) => onlyBaseline + onlyFused > 0);
   return levels && close && !flipped && routing.tokens >= MIN_TOKENS_OF_PARITY;
 }
@@ -112,16 +136,60 @@ function missingDocs(
   return [`${name}: ${count(missing)} of ${counted(total, "doc")} ${missing === 1 ? "has" : "have"} no answer${why}`];
 }
 
+/** What they say against the engine. */
+export function logprobFaults({ count: n, sum, notFinite }: JudgedLogprobs): string[] {
+  const faults: string[] = [];
+  if (n >= MIN_LOGPROBS && sum / n > MAX_MEAN_LOGPROB_DIFFERENCE)
+    faults.push(
+      `log-probabilities of the same ${count(n)} tokens differ by ${(sum / n).toPrecision(2)} on average, more than rounding explains`,
+    );
+  if (notFinite > 0) faults.push(`log-probabilities of ${counted(notFinite, "token")} are finite in one variant only`);
+  return faults;
+}
+
+function heldText(parity: JudgedParity | NotJudged, logprobs: JudgedLogprobs | NotJudged): string[] {
+  if (parity.kind === "judged") return [parityHeld(parity)];
+  return logprobs.kind === "judged" ? [logprobsHeld(logprobs)] : [];
+}
+
+function logprobsHeld({ count: n, sum }: JudgedLogprobs): string {
+  return `log-probabilities of ${counted(n, "token")} differ by ${n === 0 ? "0" : (sum / n).toPrecision(2)} on average`;
+}
+
+/** What is wrong with the routing, in words; nothing where it was not judged. */
+export function judgeRouting(parity: JudgedParity | NotJudged): readonly string[] {
+  return parity.kind === "judged" ? parityFaults(parity) : [];
+}
+
 function parityFaults({ routing, invariants }: JudgedParity): string[] {
   const faults: string[] = [];
   if (invariants.broken > 0)
     faults.push(`routing data: ${invariants.broken} invariants broken (${invariants.firstBroken})`);
-  faults.push(...selectionFaults(routing, moreThanChance));
+  const { experts, weights } = routingFaults(routing);
+  return [...faults, ...experts, ...weights];
+}
+
+/** What the choice of experts and their weights are held to, in words. */
+export const ROUTING_THRESHOLDS: Readonly<Record<"experts" | "tokens" | "weights", string>> = {
+  experts:
+    `none unexplained; ties (margins up to ${size(NEAR_TIE_MARGIN)}) in one variant alone no more than chance makes ` +
+    "(sign test, 0.001)",
+  tokens: `${100 * MAX_TOKENS_AFFECTED} % of the tokens, beyond chance (Poisson, ${CHANCE_OF_FAULT})`,
+  weights: `${size(MAX_WEIGHT_DIFFERENCE)} for any weight`,
+};
+
+/** What of a run's routing speaks against the engine. */
+export function routingFaults(routing: RoutingParity): {
+  readonly experts: readonly string[];
+  readonly weights: readonly string[];
+} {
+  const experts = selectionFaults(routing, moreThanChance);
+  const faults: string[] = [];
   const weights = routing.layers.map((layer) => layer.weights);
   const worst = Math.max(0, ...weights.map(({ max }) => max));
   if (worst > MAX_WEIGHT_DIFFERENCE) faults.push(`weights of the same expert differ by up to ${worst.toPrecision(2)}`);
   if (weights.some(({ notFinite }) => notFinite > 0)) faults.push("some expert weights are not finite");
-  return faults;
+  return { experts, weights: faults };
 }
 
 /** More tokens affected than near-ties make, beyond chance. */
@@ -141,12 +209,23 @@ function selectionFaults(routing: RoutingParity, tooMany: (routing: RoutingParit
     if (!tooMany(routing)) return [];
     return [`expert sets differ for ${count(tokensAffected)} of ${count(tokens)} tokens, more than rounding explains`];
   }
-  if (firstUnexplained === null) return [];
+  const excess = tieFaults(routing);
+  if (firstUnexplained === null) return excess;
   const { doc_id, position, layer } = firstUnexplained;
   const choices = sumOf(routing, "unexplained");
   return [
     `other experts in ${count(choices)} of ${count(sumOf(routing, "tokens"))} choices, which no near-tie explains ` +
       `(the first: doc ${doc_id}, position ${position}, layer ${layer})`,
+    ...excess,
+  ];
+}
+
+function tieFaults(routing: RoutingParity): string[] {
+  const ties = tiesOf(routing);
+  if (!hasTieExcess(ties)) return [];
+  return [
+    `${counted(ties.onlyFused, "choice")} within rounding of a tie in the fused variant alone, ${count(ties.onlyBaseline)} ` +
+      "in the baseline alone: more than chance makes (scores rounded before the choice, or margins that are not theirs)",
   ];
 }
 

@@ -43,3 +43,8 @@ export function binomialCdf(k: number, n: number, p: number): number {
   }
   return Math.min(1, sum);
 }
+
+/** How likely a fair coin shows heads at least `heads` times in `tosses`: the exact one-sided sign test. */
+export function fairCoinTail(heads: number, tosses: number): number {
+  return binomialCdf(tosses - heads, tosses, 0.5);
+}

@@ -16,6 +16,11 @@ const DENOMINATOR = [
   793.826512519948, 440.413735824752,
 ];
 
+/** exp(-x^2 / 2) / sqrt(2 pi) */
+export function normalDensity(x: number): number {
+  return Math.exp((-x * x) / 2) / ROOT_TWO_PI;
+}
+
 /** P(Z <= x); absolute error under 1e-14, relative error under 1e-9 in the lower tail. */
 export function normalCdf(x: number): number {
   const tail = upperTail(Math.abs(x));

@@ -2,9 +2,11 @@
 import type { Decision } from "../metrics/decide.ts";
 import type { Interval } from "../metrics/interval.ts";
 import type { LogprobDifference } from "../metrics/logprob-difference.ts";
+import type { OutputDifference } from "../metrics/output-difference.ts";
 import type { PairedDifference } from "../metrics/paired.ts";
 import type { DocsPlan } from "../metrics/plan-docs.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
+import type { TextDivergence } from "../metrics/text-divergence.ts";
 import type { JsonObject } from "./json.ts";
 import type { LmEvalTableInput } from "./table.ts";
 
@@ -72,6 +74,8 @@ export interface NotJudged {
   readonly reason: string;
   /** The engine gave something to judge by, and that is broken. Default: false. */
   readonly broken?: boolean;
+  /** It was asked for, and the engine gave nothing. Default: false. */
+  readonly lacking?: boolean;
 }
 
 /** Invariants of the routing data that the MoE kernels consumed (histogram, gather, scatter, tiles). */
@@ -95,6 +99,50 @@ export interface JudgedParity {
 /** Log-probabilities of the same tokens under both variants. */
 export interface JudgedLogprobs extends LogprobDifference {
   readonly kind: "judged";
+  /**
+   * Both were given the same tokens, or the same text; or each generated, and they are compared up to the first token in
+   * which they differ. Missing in files of older versions: given tokens.
+   */
+  readonly way?: "given tokens" | "given text" | "generated";
+  /** Where both generated. */
+  readonly parted?: PartedTexts;
+  /** Docs that could not be compared, with the first reason. */
+  readonly lacking?: { readonly docs: number; readonly reason: string };
+}
+
+/** Docs of which the two variants generate different completions, asked for the same anew. */
+export interface PartedTexts {
+  readonly docs: number;
+  /** `token` counts from the completion's first, 0. */
+  readonly first: { readonly doc_id: number; readonly token: number } | null;
+}
+
+/** What the MoE layers gave out and what was to be said next, on the same tokens of a few docs. */
+export interface JudgedOutputs {
+  readonly kind: "judged";
+  readonly docs: readonly number[];
+  /** Tokens that were run, and of these such as are downstream of other experts, which are not compared. */
+  readonly tokens: number;
+  readonly tokensNotJudged: number;
+  readonly layers: readonly OutputDifference[];
+  /** KL divergence, baseline to fused, in nats, at each completion token that is compared: over the whole vocabulary. */
+  readonly kl: { readonly count: number; readonly sum: number; readonly max: number; readonly notFinite: number };
+}
+
+/** Where the two variants' answers first differ, doc by doc. */
+export interface JudgedDivergence extends TextDivergence {
+  readonly kind: "judged";
+}
+
+/** One thing that was judged on one of the four levels, in words. */
+export interface LevelRow {
+  readonly level: 1 | 2 | 3 | 4;
+  readonly what: string;
+  readonly outcome: "pass" | "fail" | "not judged";
+  /** What was found, or why it was not judged. */
+  readonly found: string;
+  /** What it was held to; null where nothing was. */
+  readonly threshold: string | null;
 }
 
 /** What the answers under one filter decide by themselves. */
@@ -152,6 +200,8 @@ export interface Comparison {
   readonly settings: JsonObject;
   /** The command line that runs it again. */
   readonly command: string;
+  /** What differs beyond what is compared, where the user allowed it, in words. Missing in files of older versions. */
+  readonly differences?: readonly string[];
   /** `baseline` first. */
   readonly variants: readonly VariantSummary[];
   /** Empty when there is one variant. */
@@ -161,6 +211,10 @@ export interface Comparison {
   readonly unpaired?: { readonly baseline: number; readonly fused: number };
   readonly parity: JudgedParity | NotJudged;
   readonly logprobs: JudgedLogprobs | NotJudged;
+  readonly outputs: JudgedOutputs | NotJudged;
+  readonly divergence: JudgedDivergence | NotJudged;
+  /** All of it, level by level. Empty when there is one variant. */
+  readonly levels: readonly LevelRow[];
   readonly verdict: Verdict;
   /** What this run says nothing about, in words. */
   readonly notJudged: readonly string[];

@@ -1,9 +1,11 @@
 /** A run's findings as plain text for the terminal. */
 import type { Comparison, VariantSummary } from "./comparison.ts";
 import {
+  allowedDifferences,
   cutWarnings,
   differenceText,
   flippedIds,
+  levelsSentence,
   logprobSentence,
   mcnemarText,
   rates,
@@ -12,6 +14,7 @@ import {
   verdictWord,
   wilsonText,
 } from "./findings.ts";
+import { levelLines } from "./levels-text.ts";
 import { count, counted, duration } from "./number-text.ts";
 import { visible } from "./safe-text.ts";
 import { makeTable } from "./table.ts";
@@ -28,8 +31,10 @@ export function renderConsole(comparison: Comparison): string {
       ...wilsonText(variant).map((text) => visible(text, 400)),
     ].join("\n"),
   );
-  if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison));
-  const warnings = cutWarnings(variants).map((warning) => `Warning: ${visible(warning)}`);
+  if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison), levelsBlock(comparison));
+  const warnings = [...cutWarnings(variants), ...allowedDifferences(comparison)].map(
+    (warning) => `Warning: ${visible(warning, 400)}`,
+  );
   blocks.push([...variants.map(variantLine), ...warnings].join("\n"));
   const reasons = verdict.reasons.map((reason) => `  ${visible(reason, 400)}`);
   blocks.push([verdictWord(comparison), ...reasons].join("\n"));
@@ -64,17 +69,23 @@ function pairedBlock(comparison: Comparison): string {
   return ["Paired difference, fused - baseline", ...lines, `  docs that flipped: ${flipped}`, ...unpaired].join("\n");
 }
 
-function routingBlock({ parity, logprobs }: Comparison): string {
+function routingBlock(comparison: Comparison): string {
+  const { parity, logprobs } = comparison;
   const lines = parity.kind === "judged" ? routingSentences(parity) : [`Not judged: ${visible(parity.reason, 400)}.`];
   if (parity.kind === "judged" && parity.invariants.firstBroken !== null) {
     lines.push(`First broken: ${visible(parity.invariants.firstBroken, 400)}.`);
   }
   lines.push(
     logprobs.kind === "judged"
-      ? logprobSentence(logprobs)
+      ? visible(logprobSentence(logprobs), 800)
       : `Log-probabilities were not judged: ${visible(logprobs.reason, 400)}.`,
+    levelsSentence(comparison),
   );
   return ["Routing parity", ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+function levelsBlock({ levels }: Comparison): string {
+  return ["Level by level [held to]", ...levelLines(levels).map((line) => `  ${line}`)].join("\n");
 }
 
 function variantLine(variant: VariantSummary): string {

@@ -9,6 +9,7 @@ import type {
   InvariantCounts,
   JudgedLogprobs,
   PairedByFilter,
+  PartedTexts,
   VariantSummary,
 } from "./comparison.ts";
 import { count, counted, points, probability, size } from "./number-text.ts";
@@ -95,7 +96,9 @@ export function routingSentences(parity: Comparison["parity"]): string[] {
   const { routing, invariants } = parity;
   const sum = (of: "tokens" | "entries" | "idsMismatched" | "tokensMismatched" | Cause | "tokensNotJudged"): number =>
     routing.layers.reduce((total, layer) => total + layer[of], 0);
-  const causes = CAUSES.map(([cause, words]) => `${words} ${count(sum(cause))}`).join(", ");
+  const causes = causesOf(routing)
+    .map(([cause, words]) => `${words} ${count(sum(cause))}`)
+    .join(", ");
   const mismatched = sum("tokensMismatched");
   return [
     `${counted(routing.layers.length, "MoE layer")}, ${counted(routing.tokens, "token")} of ${counted(routing.docs, "doc")} ` +
@@ -129,18 +132,66 @@ const CAUSES: readonly (readonly [Cause, string])[] = [
   ["unexplained", "unexplained"],
 ];
 
-function firstDivergenceSentence({ firstDivergence, firstUnexplained }: RoutingParity): string {
+/** What a choice that differs is called where no margin tells a near-tie from a fault. */
+export const UNTOLD = "near-tie or fault";
+
+/** Without margins nothing is known to be a near-tie, and nothing to be none. */
+function causesOf({ marginsKnown }: RoutingParity): typeof CAUSES {
+  if (marginsKnown) return CAUSES;
+  return CAUSES.flatMap(([cause, words]) =>
+    cause === "nearTies" ? [] : [[cause, cause === "unexplained" ? UNTOLD : words] as const],
+  );
+}
+
+function firstDivergenceSentence({ firstDivergence, firstUnexplained, marginsKnown }: RoutingParity): string {
   if (firstDivergence === null) return "First divergence: none.";
   const where = ({ doc_id, position, layer }: Divergence): string =>
     `doc ${doc_id}, position ${position}, layer ${layer}`;
+  // Without margins the first divergence is that.
+  if (!marginsKnown) return `First divergence: ${where(firstDivergence)}.`;
   const unexplained =
     firstUnexplained === null ? "none unexplained" : `the first unexplained: ${where(firstUnexplained)}`;
   return `First divergence: ${where(firstDivergence)}; ${unexplained}.`;
 }
 
-/** How far the log-probabilities of the same tokens lie apart. */
+/** How far the log-probabilities of the same tokens lie apart, how the tokens came about, and what could not be compared. */
 export function logprobSentence(logprobs: JudgedLogprobs): string {
-  return `Log-probabilities of the same tokens: ${differenceSum(logprobs, "token")} of ${counted(logprobs.docs, "doc")}.`;
+  const { way = "given tokens", docs, parted, lacking } = logprobs;
+  const tokens = {
+    "given tokens": "the same tokens",
+    "given text": "the same tokens (the baseline's answers, given to both variants as text)",
+    generated: "the tokens that both variants generate, each for itself, up to where they part",
+  }[way];
+  const sentence = `Log-probabilities of ${tokens}: ${differenceSum(logprobs, "token")} of ${counted(docs, "doc")}.`;
+  const left = lacking && ` ${counted(lacking.docs, "doc")} could not be compared (${lacking.reason}).`;
+  return `${sentence}${parted === undefined ? "" : ` ${partedSentence(parted, docs)}`}${left ?? ""}`;
+}
+
+function partedSentence({ docs, first }: PartedTexts, compared: number): string {
+  const which = `${count(docs)} of ${counted(compared, "doc")}`;
+  if (first === null) return `They part in ${which}.`;
+  return `They part in ${which}, the first in doc ${first.doc_id} at token ${first.token}.`;
+}
+
+/** What else differs is no less a cause than what is compared. */
+export function allowedDifferences({ differences = [] }: Comparison): string[] {
+  return differences.map((difference) => `Compared all the same (--allow-differences): ${difference}`);
+}
+
+/** Which of the levels that parity can be judged by were judged. */
+export function levelsSentence({ paired, parity, logprobs }: Comparison): string {
+  const levels = [
+    ["answers", paired.some(({ n }) => n > 0)],
+    ["log-probabilities", logprobs.kind === "judged"],
+    ["routing", parity.kind === "judged"],
+  ] as const;
+  const names = (judged: boolean): string =>
+    levels
+      .filter(([, each]) => each === judged)
+      .map(([name]) => name)
+      .join(", ");
+  const [yes, no] = [names(true), names(false)];
+  return `Judged by: ${yes === "" ? "nothing" : yes}${no === "" ? "" : `; not by: ${no}`}.`;
 }
 
 /** Cut completions are a fault of the setting where there are more than a few of them. */

@@ -1,10 +1,12 @@
 /** A run's findings as Markdown: `report.md`, made to be pasted into a pull request. */
-import type { LayerParity } from "../metrics/routing-parity.ts";
+import type { RoutingParity } from "../metrics/routing-parity.ts";
 import type { Comparison, FlippedDoc, MarkedAnswer, VariantSummary } from "./comparison.ts";
 import {
+  allowedDifferences,
   cutWarnings,
   differenceText,
   flippedIds,
+  levelsSentence,
   logprobSentence,
   rates,
   routingSentences,
@@ -13,6 +15,7 @@ import {
   wilsonText,
 } from "./findings.ts";
 import type { JsonObject } from "./json.ts";
+import { LEVEL_HEADER, levelCells } from "./levels-text.ts";
 import { count, counted, duration, probability, size } from "./number-text.ts";
 import { codeCell, codeSpan, prose } from "./safe-text.ts";
 import { makeTable } from "./table.ts";
@@ -30,6 +33,7 @@ export function renderReport(comparison: Comparison): string {
   const sections = [
     ...verdict(comparison),
     ...answers(comparison),
+    ...levels(comparison),
     ...routing(comparison),
     ...work(comparison),
     ...provenance(comparison),
@@ -41,7 +45,8 @@ function verdict(comparison: Comparison): string[] {
   const { variants, task } = comparison;
   const names = variants.map(({ name }) => name);
   const title = names.length > 1 ? `${names.slice(1).join(", ")} against ${names[0]}` : (names[0] ?? "no variant");
-  const lines = [`**${verdictWord(comparison)}**`, ...comparison.verdict.reasons.map((reason) => `- ${prose(reason)}`)];
+  const reasons = [...comparison.verdict.reasons, ...allowedDifferences(comparison)];
+  const lines = [`**${verdictWord(comparison)}**`, ...reasons.map((reason) => `- ${prose(reason)}`)];
   return [`# ${prose(task.name)}: ${prose(title)}`, lines.join("\n")];
 }
 
@@ -115,13 +120,20 @@ function marked({ extracted, exact_match }: MarkedAnswer): string {
   return `${extracted === null ? "no answer" : codeCell(extracted, 40)}, ${exact_match === 1 ? "right" : "wrong"}`;
 }
 
-function routing({ variants, parity, logprobs }: Comparison): string[] {
+function levels({ levels: rows }: Comparison): string[] {
+  if (rows.length === 0) return [];
+  return ["## Level by level", markdownTable(LEVEL_HEADER, rows.map(levelCells))];
+}
+
+function routing(comparison: Comparison): string[] {
+  const { variants, parity, logprobs } = comparison;
   if (variants.length < 2) return [];
   const heading = "## Routing";
-  const after =
+  const likelihoods =
     logprobs.kind === "judged"
-      ? [logprobSentence(logprobs)]
-      : [`Log-probabilities were not judged: ${prose(logprobs.reason)}.`];
+      ? prose(logprobSentence(logprobs), 800)
+      : `Log-probabilities were not judged: ${prose(logprobs.reason)}.`;
+  const after = [`${likelihoods} ${levelsSentence(comparison)}`];
   if (parity.kind === "not judged") return [heading, `Not judged: ${prose(parity.reason)}.`, ...after];
   const broken =
     parity.invariants.firstBroken === null ? [] : [`First broken: ${prose(parity.invariants.firstBroken)}.`];
@@ -131,12 +143,12 @@ function routing({ variants, parity, logprobs }: Comparison): string[] {
       .concat(broken, after)
       .map((sentence) => `- ${sentence}`)
       .join("\n"),
-    ...layerTable(parity.routing.layers),
+    ...layerTable(parity.routing),
   ];
 }
 
 /** The layers one by one, where any differs. */
-function layerTable(layers: readonly LayerParity[]): string[] {
+function layerTable({ layers, marginsKnown }: RoutingParity): string[] {
   const differing = layers.filter(
     ({ idsMismatched, weights }) => idsMismatched > 0 || weights.max > 0 || weights.notFinite > 0,
   );
@@ -154,7 +166,7 @@ function layerTable(layers: readonly LayerParity[]): string[] {
       "Tokens with other experts",
       "Near-ties",
       "Downstream",
-      "Unexplained",
+      marginsKnown ? "Unexplained" : "Near-tie or fault",
       "In another order (allowed)",
       "Largest weight Δ",
       "Mean weight Δ",

@@ -135,6 +135,23 @@ describe("a server that dies in mid-run", () => {
   });
 });
 
+describe("a launch that fails", () => {
+  it("holds no run: the command may be put right and given the same folder", async () => {
+    const { name, folder, args } = job();
+    const wrong = args.map((arg) => arg.replace(" serve ", " sreve "));
+    const failed = await run(wrong);
+    expect([failed.code, failed.stdout]).toEqual([3, ""]);
+    expect(readFileSync(join(folder, "baseline", "server.log"), "utf8")).toContain("sreve");
+    const { code, stderr } = await run(args);
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining("holds another run")]);
+    expect(samples(folder)).toEqual(samples(undisturbed.folder));
+    expect(launched(name)).toEqual([]);
+    // Once there are answers, it is a run, and another way to start it is another run.
+    const other = await run(args.map((arg) => arg.replace(" serve ", " serve --max-queue 9 ")));
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("holds another run: engine.launch")]);
+  });
+});
+
 describe("nothing is left", () => {
   it("after Ctrl-C in mid-run, which ends it with 130", async () => {
     const { name, folder, args } = job();

@@ -52,6 +52,7 @@ describe("eval --fused", () => {
       ...inVariant.map((name) => `baseline/${name}`),
       "comparison\\.json",
       ...inVariant.map((name) => `fused/${name}`),
+      "outputs\\.json",
       "report\\.md",
       "run\\.json",
     ];
@@ -126,10 +127,11 @@ describe("eval --fused", () => {
       expect(layers.length).toBeGreaterThan(1);
       const tokens = journalOf("baseline").map(({ outcome }) => outcome.prompt_tokens + outcome.completion_tokens - 1);
       const total = tokens.reduce((sum, n) => sum + n, 0);
-      const perLayer = ["topk_ids", "topk_weights", "router_margin"];
+      const docs = ["doc_index", "prompt_tokens", "last_token"].map((name) => `docs.${name}`);
+      const perLayer = ["topk_ids", "topk_weights", "router_margin", "close_rows", "close_scores"];
       const tensors = layers.flatMap((layer) => perLayer.map((name) => `layers.${layer}.${name}`));
       expect([...file.tensors.keys()].toSorted()).toEqual(
-        [...tensors, "doc_index", "input_ids", "position"].toSorted(),
+        [...tensors, "doc_index", "input_ids", "position", ...docs].toSorted(),
       );
       const vector = (name: string): number[] => Array.from(file.read(name) as Int32Array);
       expect(vector("doc_index")).toEqual(tokens.flatMap((n, doc) => Array.from({ length: n }, () => doc)));

@@ -124,6 +124,7 @@ export const broken: Comparison = {
         idsMismatched: layer === 4 ? 3 : 0,
         tokensReordered: layer * 2,
         tokensNotJudged: layer === 5 ? 812 : 0,
+        ties: { both: 0, onlyBaseline: 0, onlyFused: 0 },
         weights: {
           count: layer === 4 ? 449_953 : 449_956,
           sum: layer * 0.0021,
@@ -137,6 +138,25 @@ export const broken: Comparison = {
     invariants: { checked: 2_249_780, inAnswers: 281_540, broken: 0, firstBroken: null },
   },
   logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0.0214, max: 0.000117, notFinite: 0 },
+  outputs: { kind: "not judged", reason: "the engine does not show what its layers give out" },
+  divergence: { kind: "judged", docs: DOCS, diverged: 0, unit: "token", medianPosition: null, first: [] },
+  levels: [
+    {
+      level: 1,
+      what: "routing data",
+      outcome: "pass",
+      found: "0 broken invariants in 2,531,320 entries",
+      threshold: "none broken",
+    },
+    {
+      level: 2,
+      what: "experts, as sets",
+      outcome: "fail",
+      found: "of 562,445 choices 2 unexplained",
+      threshold: "none unexplained",
+    },
+    { level: 3, what: "layer outputs", outcome: "not judged", found: "the engine | shows none", threshold: null },
+  ],
   verdict: {
     outcome: "regressed",
     answers: answersOf(flipped),
@@ -173,6 +193,7 @@ export const held: Comparison = {
         idsMismatched: 0,
         tokensReordered: 0,
         tokensNotJudged: 0,
+        ties: { both: 0, onlyBaseline: 0, onlyFused: 0 },
         weights: { count: 449_956, sum: 0, max: 0, notFinite: 0 },
       })),
       firstDivergence: null,
@@ -181,6 +202,9 @@ export const held: Comparison = {
     invariants: { checked: 2_249_780, inAnswers: 281_540, broken: 0, firstBroken: null },
   },
   logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0, max: 0, notFinite: 0 },
+  levels: broken.levels.map((row) =>
+    row.outcome === "fail" ? { level: 2, what: row.what, outcome: "pass", found: "all", threshold: "all" } : row,
+  ),
   verdict: {
     outcome: "equivalent",
     answers: answersOf(same),
