@@ -140,10 +140,10 @@ class Run {
   readonly #settings: ResolvedSettings;
   readonly #folder: RunFolder;
   readonly #engines: VariantEngines;
-  /** Seconds of this session. */
-  readonly #worked = new Map<VariantName, number>();
   /** Docs that were answered before this session. */
   readonly #completed = new Map<VariantName, number>();
+  /** Seconds of this session. */
+  readonly #worked = new Map<VariantName, number>();
 
   constructor(options: EvaluateOptions, settings: ResolvedSettings, folder: RunFolder, engines: VariantEngines) {
     this.#options = options;
@@ -242,7 +242,7 @@ class Run {
     const settings = this.#settings;
     let completed = 0;
     for (let docId = 0; docId < settings.docs; docId++) if (journal.isCompleted(docId)) completed += 1;
-    if (!this.#completed.has(variant)) this.#completed.set(variant, completed);
+    this.#completed.set(variant, completed);
     if (only === undefined ? completed === settings.docs : only.every(({ docId }) => journal.isCompleted(docId)))
       return;
     const prompts = only === undefined ? this.#prompts : (): Iterable<PromptedDoc> => only;
@@ -334,7 +334,7 @@ class Run {
     const summaries = marked.map(({ summary }) => summary);
     const divergence = await divergingTexts(journals.get("baseline"), journals.get("fused"), this.#settings);
     const judged = { paired: pairs.paired, parity, logprobs, outputs, divergence };
-    const levels = marked.length > 1 ? levelsOf(judged, this.#settings.margin) : [];
+    const levels = marked.length > 1 ? levelsOf(judged, this.#settings) : [];
     const comparison: Comparison = {
       schema: 1,
       fusecheck: VERSION,

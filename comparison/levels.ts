@@ -4,6 +4,7 @@ import { tiesOf } from "../metrics/routing-parity.ts";
 import type { Comparison, JudgedOutputs, LevelRow } from "../reports/comparison.ts";
 import { count, counted, size } from "../reports/number-text.ts";
 import { judgeAnswers } from "./judge-answers.ts";
+import type { JudgeAnswersOptions } from "./judge-answers.ts";
 import { LOGPROB_THRESHOLD, logprobFaults, ROUTING_THRESHOLDS, routingFaults } from "./verdict.ts";
 
 type Judged = Pick<Comparison, "paired" | "parity" | "logprobs" | "outputs" | "divergence">;
@@ -17,8 +18,7 @@ const MAX_RELATIVE_OUTPUT = 1e-4;
 /** In nats, at any token. Of such outputs 2e-12 was seen; it goes with the square of what the outputs differ by. */
 const MAX_KL = 1e-6;
 
-/** @param margin - of the answers, as a share */
-export function levelsOf(judged: Judged, margin: number): LevelRow[] {
+export function levelsOf(judged: Judged, options: JudgeAnswersOptions): LevelRow[] {
   return [
     routingDataRow(judged),
     expertsRow(judged),
@@ -26,7 +26,7 @@ export function levelsOf(judged: Judged, margin: number): LevelRow[] {
     ...outputRows(judged),
     logprobsRow(judged),
     divergenceRow(judged),
-    ...answerRows(judged, margin),
+    ...answerRows(judged, options),
   ];
 }
 
@@ -138,8 +138,8 @@ function said(what: number | string | null): string {
   return typeof what === "number" ? String(what) : JSON.stringify(what);
 }
 
-function answerRows({ paired }: Judged, margin: number): LevelRow[] {
-  const { filters } = judgeAnswers(paired, { margin });
+function answerRows({ paired }: Judged, options: JudgeAnswersOptions): LevelRow[] {
+  const { filters } = judgeAnswers(paired, options);
   return paired.map(({ filter, n, onlyBaseline, onlyFused }, index) => {
     const what = `answers, ${filter}`;
     if (n === 0) return unjudged(4, what, "no doc was answered by both variants");

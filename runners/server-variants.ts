@@ -59,18 +59,18 @@ const CAPTURES_ON = "timed answers ran with captures on";
 
 export class ServerVariants implements VariantEngines {
   readonly parallel: boolean;
-  readonly inTurn: boolean;
   readonly routing: RoutingSource;
+  readonly inTurn: boolean;
   readonly #options: ServerVariantsOptions;
   readonly #open = new Map<VariantName, Promise<Open>>();
 
   constructor(options: ServerVariantsOptions) {
     this.#options = options;
     this.parallel = options.parallel ?? false;
-    const launched = [options.baseline, options.fused].some((spec) => spec !== undefined && spec.kind !== "running");
-    this.inTurn = launched && !this.parallel;
     const offered = options.shared.preset.capture.form !== "none";
     this.routing = options.ask.captures !== undefined ? "asked" : offered ? "not asked" : "not offered";
+    const launched = [options.baseline, options.fused].some((spec) => spec !== undefined && spec.kind !== "running");
+    this.inTurn = launched && !this.parallel;
   }
 
   /** A launched server says what it is only once it runs, so what decides is how it is launched. */

@@ -42,11 +42,11 @@ export interface OpenedVariant {
 export interface VariantEngines {
   /** Whether both variants are asked at the same time. */
   readonly parallel: boolean;
-  /** One variant has to be released before the other can be opened. Default: false. */
-  readonly inTurn?: boolean;
   readonly routing: RoutingSource;
   /** Whether its runners show what layers give out. Default: false. */
   readonly outputs?: boolean;
+  /** One variant has to be released before the other can be opened. Default: false. */
+  readonly inTurn?: boolean;
   /** @throws UserError when the engine is not there, or is not what was asked for */
   identity(signal: AbortSignal): Promise<EngineIdentity>;
   /** Finds what can be wrong before anything is written. Missing where `identity` has done so. */

@@ -54,7 +54,7 @@ async function runOn(
   return evaluate({
     task,
     data: await task.load({}),
-    settings: { fused: true, limit, numFewshot: 0, concurrency, untilDecided: true },
+    settings: { fused: true, limit, numFewshot: 0, concurrency, parityDocs: 0, untilDecided: true },
     engines: () => new ServerVariants({ shared, baseline: a, fused: b, parallel, ask: { env: {}, retries } }),
     output,
     asked: {},

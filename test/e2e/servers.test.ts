@@ -157,7 +157,7 @@ describe("an engine without routing", () => {
     for (const text of [first.stdout, first.report()]) {
       expect(text).toContain(`routing was not judged: ${variants}: the response has no choices`);
       expect(text).toContain("start the server with --enable-return-routed-experts; the same command then captures");
-      expect(text).not.toMatch(/same experts|^(\*\*)?(Equivalent|Inconclusive)\./m);
+      expect(text).not.toMatch(/same experts|Equivalent/);
     }
     expect(first.comparison().logprobs).toMatchObject({ kind: "judged", docs: DOCS });
     const asked = linesOf(join(first.folder, "fused/completions.jsonl"));
