@@ -53,6 +53,12 @@ describe("renderReport", () => {
     expect(report).toContain("| baseline | 200 | 190 | 2 | 8 | 0 |");
   });
 
+  test.each([renderReport, renderConsole])("docs that one variant alone answered are counted (%o)", (render) => {
+    const said = "In no pair: 2 docs that only the baseline answered, 1 that only fused did.";
+    expect(render({ ...example, unpaired: { baseline: 2, fused: 1 } })).toContain(said);
+    expect(render({ ...example, unpaired: { baseline: 0, fused: 0 } })).not.toContain("In no pair");
+  });
+
   test("many flips stay short", () => {
     const flips = Array.from({ length: 500 }, (_, doc_id) => ({ ...example.flips[0]!, doc_id }));
     const report = renderReport({ ...example, flips });
