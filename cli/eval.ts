@@ -60,6 +60,11 @@ export const evalCommand: Command = defineCommand({
       describe: "docs at a time",
       defaultDescription: String(DEFAULT_CONCURRENCY),
     }),
+    "noise-floor": {
+      type: "boolean",
+      default: false,
+      describe: "ask the baseline once more, and hold fused to what two runs of the baseline differ by",
+    },
     "parity-docs": integerFlag("parity-docs", {
       min: 1,
       describe: "docs whose routing is compared",
@@ -116,6 +121,8 @@ export const evalCommand: Command = defineCommand({
       import("../reports/console.ts"),
       import("../reports/json.ts"),
     ]);
+    if (flags["noise-floor"] && !flags.fused)
+      throw new UserError("--noise-floor is what fused is held to: add --fused, or leave it out");
     if (flags["until-decided"] && !flags.fused) {
       throw new UserError("--until-decided is about the difference of two variants: add --fused");
     }
@@ -141,6 +148,7 @@ export const evalCommand: Command = defineCommand({
           allowDifferences: flags["allow-differences"],
           marginPoints: flags.margin,
           untilDecided: flags["until-decided"],
+          noiseFloor: flags["noise-floor"],
         }),
         engines,
         output,

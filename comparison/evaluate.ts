@@ -181,7 +181,10 @@ class Run {
         await this.#engines.release(variant);
       }
       const unseen = new OutputComparison(this.#folder, []);
-      const found = { ...(await this.#parity(scored, journals)), outputs: (outputs ?? unseen).result() };
+      const answers = await this.#answersRouting(journals);
+      const parity = await this.#parity(scored, answers, journals);
+      const floor = journals.has("baseline-repeat") ? this.#judgePair(scored, answers, "baseline-repeat") : undefined;
+      const found = { ...parity, outputs: (outputs ?? unseen).result(), floor };
       return await this.#conclude(journals, found, { unscored, decided });
     } finally {
       for (const journal of journals.values()) await journal.close();
@@ -289,12 +292,24 @@ class Run {
     return sequencesToScore(this.#prompts(), baseline, this.#settings.parityDocs);
   }
 
-  async #parity(scored: boolean, journals: ReadonlyMap<VariantName, Journal>): Promise<ParityResult> {
-    if (this.#settings.variants.length < 2) return notJudged("one variant only");
-    if (!scored) return notJudged("this engine cannot be given a completion");
+  async #answersRouting(journals: ReadonlyMap<VariantName, Journal>): Promise<AnswersByVariant> {
     const answers: Partial<Record<VariantName, AnswersRouting>> = {};
     for (const [variant, journal] of journals) answers[variant] = await answersRouting(journal, this.#settings.docs);
-    const result = judgeParity(this.#folder, { answers, ...unaskedText(this.#engines) });
+    return answers;
+  }
+
+  #judgePair(scored: boolean, answers: AnswersByVariant, other: VariantName): ParityResult {
+    if (this.#settings.variants.length < 2) return notJudged("one variant only");
+    if (!scored) return notJudged("this engine cannot be given a completion");
+    return judgeParity(this.#folder, { answers, other, ...unaskedText(this.#engines) });
+  }
+
+  async #parity(
+    scored: boolean,
+    answers: AnswersByVariant,
+    journals: ReadonlyMap<VariantName, Journal>,
+  ): Promise<ParityResult> {
+    const result = this.#judgePair(scored, answers, "fused");
     const context = { folder: this.#folder, prompts: this.#prompts(), baseline: journals.get("baseline") };
     return { ...result, parity: await worstInContext(result.parity, this.#engines, context) };
   }
@@ -316,7 +331,12 @@ class Run {
 
   async #conclude(
     journals: ReadonlyMap<VariantName, Journal>,
-    { parity, logprobs, outputs }: ParityResult & Pick<Comparison, "outputs">,
+    {
+      parity,
+      logprobs,
+      outputs,
+      floor,
+    }: ParityResult & Pick<Comparison, "outputs"> & { readonly floor: ParityResult | undefined },
     { unscored, decided }: { readonly unscored: readonly string[]; readonly decided: boolean },
   ): Promise<Comparison> {
     const { task, data, command } = this.#options;
@@ -326,7 +346,7 @@ class Run {
       const shared = { task, data, settings: this.#settings, prompts: this.#prompts, folder };
       marked.push(await markVariant(variant, journal, { ...shared, fusecheck: VERSION }));
     }
-    const [baseline, fused] = marked;
+    const [baseline, fused, repeat] = marked;
     const pairs =
       baseline !== undefined && fused !== undefined
         ? pairDocs(task, baseline.marks, fused.marks)
@@ -335,7 +355,16 @@ class Run {
     const summaries = marked.map(({ summary }) => summary);
     const divergence = await divergingTexts(journals.get("baseline"), journals.get("fused"), this.#settings);
     const judged = { paired: pairs.paired, parity, logprobs, outputs, divergence };
-    const levels = marked.length > 1 ? levelsOf(judged, this.#settings) : [];
+    const noiseFloor =
+      floor === undefined || baseline === undefined || repeat === undefined
+        ? undefined
+        : {
+            parity: withoutPicture(floor.parity),
+            logprobs: floor.logprobs,
+            paired: pairDocs(task, baseline.marks, repeat.marks).paired,
+            divergence: await divergingTexts(journals.get("baseline"), journals.get("baseline-repeat"), this.#settings),
+          };
+    const levels = marked.length > 1 ? levelsOf(judged, this.#settings, noiseFloor) : [];
     const comparison: Comparison = {
       schema: 1,
       fusecheck: VERSION,
@@ -352,11 +381,13 @@ class Run {
       logprobs,
       outputs,
       divergence,
+      ...(noiseFloor !== undefined && { noiseFloor }),
       levels,
       verdict: judge(summaries, pairs.paired, parity, unscored, logprobs, {
         ...this.#settings,
         decided,
         otherFaults: outputFaults(outputs),
+        floor: noiseFloor,
       }),
       notJudged: throughputNote(),
     };
@@ -364,6 +395,15 @@ class Run {
     await folder.setStatus(comparison.verdict.complete ? "complete" : "incomplete");
     return comparison;
   }
+}
+
+type AnswersByVariant = Readonly<Partial<Record<VariantName, AnswersRouting>>>;
+
+/** Two runs of the baseline are a measure, and nothing to look at in detail. */
+function withoutPicture(parity: ParityResult["parity"]): ParityResult["parity"] {
+  if (parity.kind === "not judged") return parity;
+  const { picture: _, ...rest } = parity;
+  return rest;
 }
 
 function isRoutingAsked({ routing }: VariantEngines): boolean {

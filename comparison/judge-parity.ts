@@ -45,8 +45,6 @@ export async function answersRouting(journal: Journal, docs: number): Promise<An
   return total;
 }
 
-const VARIANTS = ["baseline", "fused"] as const;
-
 export function notJudged(reason: string): ParityResult {
   return { parity: { kind: "not judged", reason }, logprobs: { kind: "not judged", reason } };
 }
@@ -55,19 +53,30 @@ export interface JudgeParityOptions {
   readonly answers?: Readonly<Partial<Record<VariantName, AnswersRouting>>>;
   /** Why routing was not asked for; it is then not judged, and nothing is missing. */
   readonly unasked?: string;
+  /** What the baseline is compared with. Default: `fused`. */
+  readonly other?: VariantName;
+}
+
+/** The rows of what is compared, the baseline first. */
+interface Sides {
+  readonly names: readonly ["baseline", VariantName];
+  readonly rows: readonly [readonly ScoredRow[], readonly ScoredRow[]];
 }
 
 /** @throws UserError where a file of the run cannot be read */
-export function judgeParity(folder: RunFolder, { answers = {}, unasked }: JudgeParityOptions = {}): ParityResult {
-  const [baseline, fused] = VARIANTS.map((variant) => readRows(folder.file(SCORED_FILE, variant))) as [
+export function judgeParity(
+  folder: RunFolder,
+  { answers = {}, unasked, other = "fused" }: JudgeParityOptions = {},
+): ParityResult {
+  const [baseline, second] = (["baseline", other] as const).map((name) => readRows(folder.file(SCORED_FILE, name))) as [
     ScoredRow[],
     ScoredRow[],
   ];
   if (baseline.length === 0) return notJudged("the baseline has no completion to compare by");
-  const parity = [...baseline, ...fused].some(isLogprobsOnly)
+  const parity = [...baseline, ...second].some(isLogprobsOnly)
     ? ({ kind: "not judged", reason: unasked ?? "routing was not asked for" } as const)
-    : judgeRouting(folder, { baseline, fused }, answers);
-  return { parity, logprobs: judgeLogprobs(baseline, fused) };
+    : judgeRouting(folder, { names: ["baseline", other], rows: [baseline, second] }, answers);
+  return { parity, logprobs: judgeLogprobs(baseline, second) };
 }
 
 function readRows(path: string): ScoredRow[] {
@@ -78,24 +87,25 @@ function readRows(path: string): ScoredRow[] {
 
 function judgeRouting(
   folder: RunFolder,
-  { baseline, fused }: Readonly<Record<VariantName, readonly ScoredRow[]>>,
+  sides: Sides,
   answers: Readonly<Partial<Record<VariantName, AnswersRouting>>>,
 ): JudgedParity | NotJudged {
-  const lacking = lackingRouting(baseline, fused);
+  const lacking = lackingRouting(sides);
   if (lacking !== undefined) return lacking;
   const captures: CaptureFile[] = [];
   try {
-    for (const variant of VARIANTS) captures.push(openCaptureFile(folder.file(CAPTURE_FILE, variant)));
+    for (const name of sides.names) captures.push(openCaptureFile(folder.file(CAPTURE_FILE, name)));
     const [a, b] = captures as [CaptureFile, CaptureFile];
     const difference = shapeDifference(a, b);
     if (difference !== undefined) return { kind: "not judged", reason: difference };
     const { layers, nExpertsAct: k, nExpertsTot } = a.shape;
     const tolerances = { nearTieMargin: NEAR_TIE_MARGIN, weightTolerance: MAX_WEIGHT_DIFFERENCE };
     const observer = new PictureTally({ layers, k, nExpertsTot, ...tolerances });
-    const inFused = starts(fused);
+    const [baseline, second] = sides.rows;
+    const inSecond = starts(second);
     let routing = NO_ROUTING;
     for (const [docId, { from, nTokens }] of starts(baseline)) {
-      const other = inFused.get(docId);
+      const other = inSecond.get(docId);
       if (other === undefined) continue;
       const one = a.read(from, from + nTokens);
       const two = b.read(other.from, other.from + other.nTokens);
@@ -111,7 +121,7 @@ function judgeRouting(
     return {
       kind: "judged",
       routing,
-      invariants: countInvariants({ baseline, fused }, answers),
+      invariants: countInvariants(sides, answers),
       // Which tokens they are is found out where texts are at hand.
       picture: { ...picture, worst: worst.map(unnamed) },
     };
@@ -141,8 +151,9 @@ function sameTokens(a: Int32Array, b: Int32Array): boolean {
 }
 
 /** A broken capture comes first: it has to be seen to, and it is never parity. */
-function lackingRouting(baseline: readonly ScoredRow[], fused: readonly ScoredRow[]): NotJudged | undefined {
-  const lacking = Object.entries({ baseline, fused }).flatMap(([variant, rows]) => {
+function lackingRouting({ names, rows: both }: Sides): NotJudged | undefined {
+  const lacking = both.flatMap((rows, side) => {
+    const variant = names[side] as VariantName;
     // A server that gave routing for some docs can give it: where it gave none, it lost it.
     const lost = rows.some(({ shape }) => shape !== null) ? dropped() : undefined;
     return rows.flatMap(({ doc_id: docId, shape, problem }) => {
@@ -171,12 +182,12 @@ function shapeDifference(a: CaptureFile, b: CaptureFile): string | undefined {
 const NOTHING_CHECKED: AnswersRouting = { checked: 0, broken: 0, first: null };
 
 function countInvariants(
-  rows: Readonly<Record<VariantName, readonly ScoredRow[]>>,
+  { names, rows }: Sides,
   answers: Readonly<Partial<Record<VariantName, AnswersRouting>>>,
 ): InvariantCounts {
   const counts = { checked: 0, inAnswers: 0, broken: 0, firstBroken: null as string | null };
-  for (const variant of VARIANTS) {
-    for (const { doc_id: docId, invariants } of rows[variant]) {
+  for (const [side, variant] of names.entries()) {
+    for (const { doc_id: docId, invariants } of rows[side] ?? []) {
       if (invariants === null) continue;
       counts.checked += invariants.checked;
       counts.broken += invariants.broken;

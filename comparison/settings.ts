@@ -19,6 +19,8 @@ export interface EvaluateSettings {
   readonly parityDocs?: number;
   /** Compare also what the engines say must not be compared. Default: false. */
   readonly allowDifferences?: boolean;
+  /** Also ask the baseline once more, to see what two runs of it differ by. Default: false. */
+  readonly noiseFloor?: boolean;
   /** Largest difference of exact match that does not matter, in points. Default: 1. */
   readonly marginPoints?: number;
   /** Ask docs in random order, and stop once the sequential test has decided. Default: false. */
@@ -48,7 +50,7 @@ export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSetti
   const most = data.provenance.source === "generated" ? Infinity : data.total;
   const docs = Math.min(asked.limit ?? data.total, most);
   return {
-    variants: asked.fused ? ["baseline", "fused"] : ["baseline"],
+    variants: variantsOf(asked),
     docs,
     limit: asked.limit ?? null,
     numFewshot: resolveNumFewshot(task, asked.numFewshot),
@@ -63,6 +65,11 @@ export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSetti
     margin: (asked.marginPoints ?? DEFAULT_MARGIN_POINTS) / 100,
     parityDocs: asked.fused ? Math.min(asked.parityDocs ?? DEFAULT_PARITY_DOCS, docs) : 0,
   };
+}
+
+function variantsOf({ fused, noiseFloor = false }: EvaluateSettings): VariantName[] {
+  if (!fused) return ["baseline"];
+  return noiseFloor ? ["baseline", "fused", "baseline-repeat"] : ["baseline", "fused"];
 }
 
 /**

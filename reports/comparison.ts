@@ -137,6 +137,14 @@ export interface JudgedDivergence extends TextDivergence {
   readonly kind: "judged";
 }
 
+/** What two runs of the baseline differ by, judged as fused and the baseline are. */
+export interface NoiseFloor {
+  readonly paired: readonly PairedByFilter[];
+  readonly parity: JudgedParity | NotJudged;
+  readonly logprobs: JudgedLogprobs | NotJudged;
+  readonly divergence: JudgedDivergence | NotJudged;
+}
+
 /** One thing that was judged on one of the four levels, in words. */
 export interface LevelRow {
   readonly level: 1 | 2 | 3 | 4;
@@ -146,6 +154,8 @@ export interface LevelRow {
   readonly found: string;
   /** What it was held to; null where nothing was. */
   readonly threshold: string | null;
+  /** What two runs of the baseline were found to do, where that was measured. */
+  readonly floor?: string;
 }
 
 /** What the answers under one filter decide by themselves. */
@@ -216,6 +226,8 @@ export interface Comparison {
   readonly logprobs: JudgedLogprobs | NotJudged;
   readonly outputs: JudgedOutputs | NotJudged;
   readonly divergence: JudgedDivergence | NotJudged;
+  /** `baseline-repeat` against `baseline`, where it was asked for. */
+  readonly noiseFloor?: NoiseFloor;
   /** All of it, level by level. Empty when there is one variant. */
   readonly levels: readonly LevelRow[];
   readonly verdict: Verdict;

@@ -43,7 +43,7 @@ export function renderReport(comparison: Comparison): string {
 
 function verdict(comparison: Comparison): string[] {
   const { variants, task } = comparison;
-  const names = variants.map(({ name }) => name);
+  const names = variants.map(({ name }) => name).filter((name) => name !== "baseline-repeat");
   const title = names.length > 1 ? `${names.slice(1).join(", ")} against ${names[0]}` : (names[0] ?? "no variant");
   const reasons = [...comparison.verdict.reasons, ...allowedDifferences(comparison)];
   const lines = [`**${verdictWord(comparison)}**`, ...reasons.map((reason) => `- ${prose(reason)}`)];

@@ -142,7 +142,7 @@ export class ServerVariants implements VariantEngines {
 
   /** Whether what runs was started for answers, and captures need more than that. */
   async #mustStartAnew(variant: VariantName, { purpose }: OpenContext): Promise<boolean> {
-    const spec = this.#options[variant];
+    const spec = this.#specOf(variant);
     if (purpose !== "captures" || spec?.kind !== "launch" || !this.#open.has(variant)) return false;
     if (captureLaunch(spec.spec, this.#options.shared.preset.capture).kind !== "anew") return false;
     const open = await this.#open.get(variant)?.catch(() => undefined);
@@ -164,9 +164,13 @@ export class ServerVariants implements VariantEngines {
     return { spec: launch.spec, forCaptures: true, facts: {} };
   }
 
+  #specOf(variant: VariantName): VariantSpec | undefined {
+    return this.#options[variant === "baseline-repeat" ? "baseline" : variant];
+  }
+
   async #start(variant: VariantName, context: OpenContext): Promise<Open> {
     if (variant === "baseline") for (const text of this.#options.notes ?? []) context.note(text);
-    const spec = this.#options[variant];
+    const spec = this.#specOf(variant);
     if (spec === undefined) throw new Error(`nothing says what ${variant} is`);
     if (spec.kind === "running") return this.#connect(spec.baseUrls, undefined, context);
     const { shared, ask } = this.#options;

@@ -3,7 +3,8 @@ import { UserError } from "../errors.ts";
 import type { Runner } from "./runner.ts";
 import type { TokenDecoder } from "./token-decoder.ts";
 
-export type VariantName = "baseline" | "fused";
+/** `baseline-repeat` is the baseline asked once more: what two runs of one engine differ by. */
+export type VariantName = "baseline" | "fused" | "baseline-repeat";
 
 /** What decides the answers and both variants share. Plain JSON. */
 export interface EngineIdentity {
