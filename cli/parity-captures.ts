@@ -49,7 +49,11 @@ export const PARITY_CAPTURES_FLAGS: {
     describe: "also write routing.md, comparison.json and charts (router margins, expert load) into this folder",
     defaultDescription: "nothing is written",
   }),
-  json: { group, type: "boolean", default: false, describe: "print the comparison as JSON instead of text" },
+  json: {
+    type: "boolean",
+    default: false,
+    describe: "print what was found as JSON instead of text (routing, captures)",
+  },
 };
 
 type ParityCapturesFlags = InferredOptionTypes<typeof PARITY_CAPTURES_FLAGS>;

@@ -8,6 +8,7 @@ import { NEAR_TIE_MARGIN } from "../metrics/routing-parity.ts";
 import { RoutingComparison } from "../metrics/routing-comparison.ts";
 import { PictureTally } from "../metrics/routing-picture.ts";
 import type { LayerRows } from "../metrics/layer-tally.ts";
+import type { CloseScores } from "../metrics/near-tie.ts";
 import { byteComparison } from "../metrics/same-bytes.ts";
 import type { CaptureComparison, CaptureSide } from "../reports/capture-comparison.ts";
 import { checkSameShape, checkSameTokens } from "../runners/captures/comparable-captures.ts";
@@ -23,7 +24,7 @@ export interface CompareCapturesOptions {
   readonly weightTolerance?: number | undefined;
   /** Largest router margin of a near-tie. Default: by the same dtype. */
   readonly nearTieMargin?: number | undefined;
-  /** Look at margins, load and the worst tokens too: every entry and every margin is then read. Default: false. */
+  /** Look at margins, load and the worst tokens too: every entry and every margin is then counted. Default: false. */
   readonly picture?: boolean;
   /** Text of the tokens. Default: they are shown by id. */
   readonly decoder?: TokenDecoder | undefined;
@@ -77,9 +78,7 @@ export async function compareCaptures(
     known.docs &&= tokens.a.docIndex !== undefined || tokens.b.docIndex !== undefined;
     const side = tokens.a.docIndex === undefined ? "b" : "a";
     comparison.beginBlock(docs[side].cut(from, to - from, tokens[side]));
-    for (let index = 0; index < layers.length; index++) {
-      compareLayer(comparison, { one, two, index, from, to, everyMargin: picture !== undefined });
-    }
+    for (let index = 0; index < layers.length; index++) compareLayer(comparison, { one, two, index, from, to });
     comparison.endBlock();
     one.scan.endBlock(to - from, tokens.a.inputIds);
     two.scan.endBlock(to - from, tokens.b.inputIds);
@@ -97,7 +96,12 @@ export async function compareCaptures(
     schema: 1,
     captures: [sideOf(a), sideOf(b)],
     settings,
-    known: { ...known, weights: a.weights !== undefined && b.weights !== undefined, margins: marginsKnown },
+    known: {
+      ...known,
+      weights: a.weights !== undefined && b.weights !== undefined,
+      margins: marginsKnown,
+      scores: marginsKnown && (a.rule ?? b.rule) !== undefined,
+    },
     routing,
     detail,
     ...(picture !== undefined && { picture: reported(picture, a, b, options.decoder) }),
@@ -129,16 +133,14 @@ interface BlockLayer {
   readonly index: number;
   readonly from: number;
   readonly to: number;
-  /** Margins are read also where nobody asks whether a choice was close. */
-  readonly everyMargin: boolean;
 }
 
-function compareLayer(comparison: RoutingComparison, { one, two, index, from, to, everyMargin }: BlockLayer): void {
+function compareLayer(comparison: RoutingComparison, { one, two, index, from, to }: BlockLayer): void {
   const [a, b] = [one, two].map(({ source }) => ({
     ids: source.ids(index, from, to),
     weights: source.weightsOf(index, from, to),
   })) as [Read, Read];
-  const same = scanBoth({ one, two, index }, a.ids, b.ids);
+  scanBoth({ one, two, index }, a.ids, b.ids);
   const sameWeights =
     a.weights !== undefined &&
     b.weights !== undefined &&
@@ -147,22 +149,28 @@ function compareLayer(comparison: RoutingComparison, { one, two, index, from, to
   // Where the first has a fault, there is nothing to find in the second that matters.
   if (b.weights !== undefined && !sameWeights) two.scan.addWeights(index, b.weights);
   const margins = [one, two].map(({ source, scan: own }) => {
-    // They are only asked about where experts differ.
-    if (same && !everyMargin && !own.wantsMargins(index)) return undefined;
     const read = source.marginsOf(index, from, to);
     if (read !== undefined) own.addMargins(index, read);
     return read;
   });
-  comparison.compareLayer(index, { ...a, margins: margins[0] }, { ...b, margins: margins[1] });
+  comparison.compareLayer(
+    index,
+    { ...a, margins: margins[0], close: closeOf(one.source, index, from) },
+    { ...b, margins: margins[1], close: closeOf(two.source, index, from) },
+  );
+}
+
+/** By rows of a block that begins at token `from`. */
+function closeOf({ rule, closeScoresOf }: CaptureSource, index: number, from: number): CloseScores | undefined {
+  if (rule === undefined || closeScoresOf === undefined) return undefined;
+  return { rule, of: (row) => closeScoresOf(index, from + row) };
 }
 
 /** Rows that are scanned together: few, so that one that differs has only these scanned twice. */
 const SCAN_ROWS = 2048;
 
-/** @returns whether both have the same ids in the same order */
-function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): boolean {
+function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): void {
   const [bytes, step] = [byteComparison(a, b), SCAN_ROWS * one.source.nExpertsAct];
-  let allSame = true;
   for (let from = 0; from < a.length; from += step) {
     const to = Math.min(from + step, a.length);
     const scan = one.scan.scan(a.subarray(from, to));
@@ -170,11 +178,9 @@ function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">
     // What is the same bits need not be looked at twice.
     const same = bytes.same(from, to);
     two.scan.add(index, same ? scan : two.scan.scan(b.subarray(from, to)));
-    allSame &&= same;
   }
   one.scan.addDigest(index, a);
   two.scan.addDigest(index, b);
-  return allSame;
 }
 
 interface Read extends LayerRows {

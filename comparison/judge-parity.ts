@@ -2,10 +2,10 @@
  * Routing parity: what both variants' routers chose for the same tokens, compared token by token and layer by layer, and
  * the routing data's invariants that were checked on the way. Reads what `scoreVariant` left in the run folder.
  */
-import { compareLogprobs, mergeLogprobs, NO_LOGPROBS } from "../metrics/logprob-difference.ts";
 import { compareRouting, mergeRouting, NEAR_TIE_MARGIN, NO_ROUTING } from "../metrics/routing-parity.ts";
 import { PictureTally } from "../metrics/routing-picture.ts";
 import type { WorstToken } from "../metrics/worst-tokens.ts";
+import { judgeLogprobs } from "./judge-logprobs.ts";
 import type { InvariantCounts, JudgedLogprobs, JudgedParity, NotJudged } from "../reports/comparison.ts";
 import type { ReportedToken } from "../reports/reported-picture.ts";
 import type { Journal } from "../reports/journal.ts";
@@ -15,7 +15,7 @@ import type { CaptureFile } from "../runners/capture-file.ts";
 import { dropped } from "../runners/routed-experts/index.ts";
 import type { VariantName } from "../runners/variant-engines.ts";
 import { CAPTURE_FILE, SCORED_FILE } from "./score-variant.ts";
-import { openScoredJournal } from "./scored-journal.ts";
+import { isLogprobsOnly, openScoredJournal } from "./scored-journal.ts";
 import type { ScoredRow } from "./scored-journal.ts";
 import { MAX_WEIGHT_DIFFERENCE } from "./verdict.ts";
 import { violationText } from "./violation-text.ts";
@@ -51,17 +51,23 @@ export function notJudged(reason: string): ParityResult {
   return { parity: { kind: "not judged", reason }, logprobs: { kind: "not judged", reason } };
 }
 
+export interface JudgeParityOptions {
+  readonly answers?: Readonly<Partial<Record<VariantName, AnswersRouting>>>;
+  /** Why routing was not asked for; it is then not judged, and nothing is missing. */
+  readonly unasked?: string;
+}
+
 /** @throws UserError where a file of the run cannot be read */
-export function judgeParity(
-  folder: RunFolder,
-  answers: Readonly<Partial<Record<VariantName, AnswersRouting>>> = {},
-): ParityResult {
+export function judgeParity(folder: RunFolder, { answers = {}, unasked }: JudgeParityOptions = {}): ParityResult {
   const [baseline, fused] = VARIANTS.map((variant) => readRows(folder.file(SCORED_FILE, variant))) as [
     ScoredRow[],
     ScoredRow[],
   ];
-  if (baseline.length === 0) return notJudged("no completion of the baseline is known token by token");
-  return { parity: judgeRouting(folder, { baseline, fused }, answers), logprobs: judgeLogprobs(baseline, fused) };
+  if (baseline.length === 0) return notJudged("the baseline has no completion to compare by");
+  const parity = [...baseline, ...fused].some(isLogprobsOnly)
+    ? ({ kind: "not judged", reason: unasked ?? "routing was not asked for" } as const)
+    : judgeRouting(folder, { baseline, fused }, answers);
+  return { parity, logprobs: judgeLogprobs(baseline, fused) };
 }
 
 function readRows(path: string): ScoredRow[] {
@@ -148,8 +154,11 @@ function lackingRouting(baseline: readonly ScoredRow[], fused: readonly ScoredRo
   if (first === undefined) return undefined;
   const { variant, docId, problem } = first;
   if (problem === null) return { kind: "not judged", reason: "the engine gives no routing" };
-  const where = problem.kind === "broken" ? `, doc ${docId}` : "";
-  return { kind: "not judged", reason: `${variant}${where}: ${problem.reason}`, broken: problem.kind === "broken" };
+  if (problem.kind === "broken")
+    return { kind: "not judged", reason: `${variant}, doc ${docId}: ${problem.reason}`, broken: true };
+  const variants = [...new Set(lacking.map((each) => each.variant))];
+  const reason = `${variants.join(" and ")}: ${problem.reason}; the same command then captures again`;
+  return { kind: "not judged", reason, lacking: true };
 }
 
 /** Two variants of one model route among the same experts in the same layers. */
@@ -157,24 +166,6 @@ function shapeDifference(a: CaptureFile, b: CaptureFile): string | undefined {
   const facts = ({ shape }: CaptureFile): string =>
     `${shape.nExpertsAct} of ${shape.nExpertsTot} experts in layers ${shape.layers.join(", ")}`;
   return facts(a) === facts(b) ? undefined : `the captures are not of one model: ${facts(a)}, but ${facts(b)}`;
-}
-
-function judgeLogprobs(baseline: readonly ScoredRow[], fused: readonly ScoredRow[]): JudgedLogprobs | NotJudged {
-  const byDoc = new Map(fused.map((row) => [row.doc_id, row.logprobs]));
-  let total = NO_LOGPROBS;
-  for (const { doc_id: docId, logprobs: ofBaseline } of baseline) {
-    const ofFused = byDoc.get(docId);
-    if (ofFused === undefined) continue;
-    if (ofBaseline === null || ofFused === null) {
-      return { kind: "not judged", reason: "the engine gives no log-probabilities of given tokens" };
-    }
-    total = mergeLogprobs(total, compareLogprobs(docId, ofBaseline.map(finite), ofFused.map(finite)));
-  }
-  return { kind: "judged", ...total };
-}
-
-function finite(logprob: number | null): number {
-  return logprob ?? Number.NaN;
 }
 
 const NOTHING_CHECKED: AnswersRouting = { checked: 0, broken: 0, first: null };

@@ -1,67 +1,150 @@
-/** The four levels that a fused engine is judged on, each with the number that decides it. */
-import type { JudgedLevel, JudgedLogprobs, JudgedParity, NotJudged, PairedByFilter } from "../reports/comparison.ts";
-import { differenceText } from "../reports/findings.ts";
+/** The four levels of parity as rows: what was judged, what was found, what it was held to. */
+import { relativeDifference } from "../metrics/output-difference.ts";
+import { tiesOf } from "../metrics/routing-parity.ts";
+import type { Comparison, JudgedOutputs, LevelRow } from "../reports/comparison.ts";
 import { count, counted, size } from "../reports/number-text.ts";
-import { faultsByLevel, selectionHeld } from "./verdict.ts";
+import { judgeAnswers } from "./judge-answers.ts";
+import type { JudgeAnswersOptions } from "./judge-answers.ts";
+import { LOGPROB_THRESHOLD, logprobFaults, ROUTING_THRESHOLDS, routingFaults } from "./verdict.ts";
 
-type Judged = Pick<JudgedLevel, "result" | "decidedBy">;
+type Judged = Pick<Comparison, "paired" | "parity" | "logprobs" | "outputs" | "divergence">;
 
-export function judgeLevels(
-  paired: readonly PairedByFilter[],
-  parity: JudgedParity | NotJudged,
-  logprobs: JudgedLogprobs | NotJudged,
-): JudgedLevel[] {
-  const faults = faultsByLevel(paired, parity, logprobs);
+/**
+ * Largest difference of a MoE layer's output, root mean square over that of the output itself. Two orders of summing in
+ * float32 were seen to make 5e-7 of it on the embedded model; bfloat16 would make some 1e-3.
+ */
+const MAX_RELATIVE_OUTPUT = 1e-4;
+
+/** In nats, at any token. Of such outputs 2e-12 was seen; it goes with the square of what the outputs differ by. */
+const MAX_KL = 1e-6;
+
+export function levelsOf(judged: Judged, options: JudgeAnswersOptions): LevelRow[] {
   return [
-    { level: 1, name: "routing data", ...routingData(parity, faults.routingData) },
-    { level: 2, name: "selection", ...selection(parity, faults.selection) },
-    { level: 3, name: "what follows", ...whatFollows(logprobs, faults.whatFollows) },
-    { level: 4, name: "answers", ...answers(paired, faults.answers) },
+    routingDataRow(judged),
+    expertsRow(judged),
+    weightsRow(judged),
+    ...outputRows(judged),
+    logprobsRow(judged),
+    divergenceRow(judged),
+    ...answerRows(judged, options),
   ];
 }
 
-function decided(faults: readonly string[], held: string): Judged {
-  return faults.length > 0 ? { result: "fail", decidedBy: faults.join("; ") } : { result: "pass", decidedBy: held };
+/** What the layers' outputs say against the engine. */
+export function outputFaults(outputs: Comparison["outputs"]): string[] {
+  return outputRows({ outputs })
+    .filter(({ outcome }) => outcome === "fail")
+    .map(({ what, found, threshold }) => `${what}: ${found}, more than ${threshold}`);
 }
 
-function unjudged(reason: string): Judged {
-  return { result: "not judged", decidedBy: reason };
+function unjudged(level: LevelRow["level"], what: string, reason: string): LevelRow {
+  return { level, what, outcome: "not judged", found: reason, threshold: null };
 }
 
-function routingData(parity: JudgedParity | NotJudged, faults: readonly string[]): Judged {
-  if (parity.kind === "not judged") return unjudged(parity.reason);
-  const { checked, inAnswers } = parity.invariants;
-  if (checked + inAnswers === 0) return unjudged("routing data cannot be seen from outside the engine");
-  return decided(faults, `0 broken invariants in ${count(checked + inAnswers)} entries`);
+function row(level: LevelRow["level"], what: string, fails: boolean, found: string, threshold: string): LevelRow {
+  return { level, what, outcome: fails ? "fail" : "pass", found, threshold };
 }
 
-function selection(parity: JudgedParity | NotJudged, faults: readonly string[]): Judged {
-  if (parity.kind === "not judged") return unjudged(parity.reason);
-  const { tokens, docs, layers } = parity.routing;
-  const weights = layers.map((layer) => layer.weights);
-  const compared = weights.some(({ count: n }) => n > 0);
-  const worst = compared ? ` (largest Δ ${size(Math.max(...weights.map(({ max }) => max)))})` : "";
-  const of = `, ${counted(tokens, "token")} of ${counted(docs, "doc")}`;
-  return decided(faults, `${selectionHeld(parity.routing)}${worst}${of}`);
+function routingDataRow({ parity }: Judged): LevelRow {
+  const what = "routing data";
+  if (parity.kind === "not judged") return unjudged(1, what, parity.reason);
+  const { checked, inAnswers, broken } = parity.invariants;
+  if (checked + inAnswers === 0) return unjudged(1, what, "cannot be seen from outside the engine");
+  const found = `${counted(broken, "broken invariant")} in ${count(checked + inAnswers)} entries`;
+  return row(1, what, broken > 0, found, "none broken");
 }
 
-function whatFollows(logprobs: JudgedLogprobs | NotJudged, faults: readonly string[]): Judged {
-  if (logprobs.kind === "not judged") return unjudged(logprobs.reason);
-  const { count: n, sum, max, docs } = logprobs;
-  if (n === 0 && faults.length === 0) return unjudged("no log-probabilities to compare");
-  const mean = n === 0 ? "" : `, mean ${size(sum / n)}`;
-  return decided(
-    faults,
-    `log-probabilities: largest Δ ${size(max)}${mean}, ${counted(n, "token")} of ${counted(docs, "doc")}`,
-  );
+function expertsRow({ parity }: Judged): LevelRow {
+  const what = "experts, as sets";
+  if (parity.kind === "not judged") return unjudged(2, what, parity.reason);
+  const { routing } = parity;
+  const fails = routingFaults(routing).experts.length > 0;
+  if (!routing.marginsKnown) {
+    const found = `${count(routing.tokensAffected)} of ${counted(routing.tokens, "token")} to other experts`;
+    return row(2, what, fails, found, ROUTING_THRESHOLDS.tokens);
+  }
+  const sum = (of: "tokens" | "nearTies" | "downstream" | "unexplained"): number =>
+    routing.layers.reduce((total, layer) => total + layer[of], 0);
+  const { both, onlyBaseline, onlyFused } = tiesOf(routing);
+  const found =
+    `of ${counted(sum("tokens"), "choice")} ${count(sum("unexplained"))} unexplained, ${counted(sum("nearTies"), "near-tie")}, ` +
+    `${count(sum("downstream"))} downstream; so close are ${count(both)} in both, ${count(onlyBaseline)} in the ` +
+    `baseline alone, ${count(onlyFused)} in fused alone`;
+  return row(2, what, fails, found, ROUTING_THRESHOLDS.experts);
 }
 
-function answers(paired: readonly PairedByFilter[], faults: readonly string[]): Judged {
-  if (!paired.some(({ n }) => n > 0)) return unjudged("no doc was answered by both variants");
-  const rows = paired.map((pair) => {
-    const { delta, interval } = differenceText(pair);
-    const sure = pair.difference.kind === "no discordant pairs" ? `0 of ${counted(pair.n, "doc")} differ` : interval;
-    return `${pair.filter} ${delta} points (${sure})`;
+function weightsRow({ parity }: Judged): LevelRow {
+  const what = "weights, by id";
+  if (parity.kind === "not judged") return unjudged(2, what, parity.reason);
+  const all = parity.routing.layers.map(({ weights }) => weights);
+  const compared = all.reduce((sum, weights) => sum + weights.count, 0);
+  if (compared === 0) return unjudged(2, what, "the engine gives no weights, or none of the same experts");
+  const found = `largest difference ${size(Math.max(...all.map(({ max }) => max)))} of ${counted(compared, "weight")}`;
+  return row(2, what, routingFaults(parity.routing).weights.length > 0, found, ROUTING_THRESHOLDS.weights);
+}
+
+function outputRows({ outputs }: Pick<Judged, "outputs">): LevelRow[] {
+  const [what, kl] = ["layer outputs", "KL divergence of the next token"];
+  if (outputs.kind === "not judged") return [unjudged(3, what, outputs.reason), unjudged(3, kl, outputs.reason)];
+  return [layerOutputs(what, outputs), divergences(kl, outputs)];
+}
+
+function layerOutputs(what: string, { layers, docs, tokens, tokensNotJudged }: JudgedOutputs): LevelRow {
+  const notFinite = layers.reduce((sum, layer) => sum + layer.notFinite, 0);
+  const worst = layers.toSorted((a, b) => relativeDifference(b) - relativeDifference(a))[0];
+  if (worst === undefined || worst.count + notFinite === 0) return unjudged(3, what, "no token before other experts");
+  const relative = relativeDifference(worst);
+  const found =
+    `${size(relative)} of their size in layer ${worst.layer}, ${size(Math.max(...layers.map((layer) => layer.maxDifference)))} ` +
+    `at most, over ${counted(tokens - tokensNotJudged, "token")} of ${counted(docs.length, "doc")}` +
+    (notFinite === 0 ? "" : `; ${count(notFinite)} not finite`);
+  const threshold = `${size(MAX_RELATIVE_OUTPUT)} of their size (root mean square) in any layer`;
+  return row(3, what, !(relative <= MAX_RELATIVE_OUTPUT) || notFinite > 0, found, threshold);
+}
+
+function divergences(what: string, { kl }: JudgedOutputs): LevelRow {
+  if (kl.count + kl.notFinite === 0) return unjudged(3, what, "no token before other experts");
+  const found =
+    `largest ${size(kl.max)}, mean ${size(kl.count === 0 ? 0 : kl.sum / kl.count)} nats over ${counted(kl.count, "token")}` +
+    (kl.notFinite === 0 ? "" : `; ${count(kl.notFinite)} not finite`);
+  return row(3, what, kl.max > MAX_KL || kl.notFinite > 0, found, `${size(MAX_KL)} nats at any token`);
+}
+
+function logprobsRow({ logprobs }: Judged): LevelRow {
+  const what = "log-probabilities";
+  if (logprobs.kind === "not judged") return unjudged(3, what, logprobs.reason);
+  const { count: n, sum, max, notFinite } = logprobs;
+  if (n + notFinite === 0) return unjudged(3, what, "none to compare");
+  const found = `largest difference ${size(max)}, mean ${size(n === 0 ? 0 : sum / n)} over ${counted(n, "token")}`;
+  return row(3, what, logprobFaults(logprobs).length > 0, found, LOGPROB_THRESHOLD);
+}
+
+function divergenceRow({ divergence }: Judged): LevelRow {
+  const what = "greedy texts";
+  if (divergence.kind === "not judged") return unjudged(3, what, divergence.reason);
+  const { docs, diverged, unit, medianPosition, first } = divergence;
+  const one = first[0];
+  const found =
+    one === undefined
+      ? `all of ${counted(docs, "doc")} the same, ${unit} by ${unit}`
+      : `${count(diverged)} of ${counted(docs, "doc")} diverge, the median at ${unit} ${count(medianPosition ?? 0)} ` +
+        `(the first: doc ${one.doc_id}, ${unit} ${count(one.position)}, ${said(one.baseline)} and ${said(one.fused)})`;
+  // A single near-tie makes a text another one, which is as right.
+  return unjudged(3, what, `no threshold: ${found}`);
+}
+
+function said(what: number | string | null): string {
+  if (what === null) return "its end";
+  return typeof what === "number" ? String(what) : JSON.stringify(what);
+}
+
+function answerRows({ paired }: Judged, options: JudgeAnswersOptions): LevelRow[] {
+  const { filters } = judgeAnswers(paired, options);
+  return paired.map(({ filter, n, onlyBaseline, onlyFused }, index) => {
+    const what = `answers, ${filter}`;
+    if (n === 0) return unjudged(4, what, "no doc was answered by both variants");
+    const fails = filters[index]?.decision === "regressed";
+    const found = `of ${counted(n, "doc")} ${count(onlyBaseline)} right in the baseline alone, ${count(onlyFused)} in fused alone`;
+    return row(4, what, fails, found, "no loss shown (one-sided, 2.5 %)");
   });
-  return decided(faults, rows.join("; "));
 }

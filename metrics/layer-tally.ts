@@ -3,7 +3,10 @@ import { HistogramAccumulator } from "./difference-histogram.ts";
 import type { DifferenceHistogram } from "./difference-histogram.ts";
 import { DifferenceAccumulator } from "./difference.ts";
 import { findId } from "./expert-sets.ts";
+import type { CloseScores } from "./near-tie.ts";
 import type { Cause } from "./position-tally.ts";
+import { byteComparison } from "./same-bytes.ts";
+import { NO_TIES } from "./tie-excess.ts";
 import type { LayerParity } from "./routing-result.ts";
 
 /** One layer of one variant; the rows of a block stand from row `from` (default 0) on. */
@@ -13,6 +16,8 @@ export interface LayerRows {
   readonly weights?: ArrayLike<number> | undefined;
   /** [rows] */
   readonly margins?: ArrayLike<number> | undefined;
+  /** By rows of the block. */
+  readonly close?: CloseScores | undefined;
 }
 
 /** Beside `LayerParity`. */
@@ -32,6 +37,7 @@ export class LayerTally {
   readonly #weights: DifferenceAccumulator = new DifferenceAccumulator();
   readonly #histogram: HistogramAccumulator = new HistogramAccumulator();
   readonly #causes: Record<Cause, number> = { nearTies: 0, downstream: 0, unexplained: 0 };
+  readonly #ties = { ...NO_TIES };
   #tokens = 0;
   #idsMismatched = 0;
   #reordered = 0;
@@ -49,6 +55,21 @@ export class LayerTally {
   addTokens(tokens: number, notJudged: number): void {
     this.#tokens += tokens;
     this.#notJudged += notJudged;
+  }
+
+  /** Rows `from` up to, not including, `to`, which are judged. */
+  addTies(a: ArrayLike<number>, b: ArrayLike<number>, from: number, to: number, tolerance: number): void {
+    if (byteComparison(a, b).same(from, to)) {
+      this.#ties.both += countAtMost(a, from, to, tolerance);
+      return;
+    }
+    for (let row = from; row < to; row++) {
+      // A NaN is no tie.
+      const [ofA, ofB] = [a[row]! <= tolerance, b[row]! <= tolerance];
+      if (ofA && ofB) this.#ties.both++;
+      else if (ofA) this.#ties.onlyBaseline++;
+      else if (ofB) this.#ties.onlyFused++;
+    }
   }
 
   addReordered(): void {
@@ -111,6 +132,7 @@ export class LayerTally {
       downstream,
       unexplained,
       idsMismatched: this.#idsMismatched,
+      ties: { ...this.#ties },
       weights: this.#weights.result(),
     };
   }
@@ -124,4 +146,10 @@ export class LayerTally {
       weights: this.#histogram.result(),
     };
   }
+}
+
+function countAtMost(values: ArrayLike<number>, from: number, to: number, most: number): number {
+  let count = 0;
+  for (let at = from; at < to; at++) if (values[at]! <= most) count++;
+  return count;
 }

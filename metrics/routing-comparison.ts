@@ -8,6 +8,7 @@
 import { sameOrder, swappedIds } from "./expert-sets.ts";
 import { LayerTally } from "./layer-tally.ts";
 import type { LayerDetail, LayerRows } from "./layer-tally.ts";
+import { mayBeChosen } from "./near-tie.ts";
 import { PositionTally } from "./position-tally.ts";
 import type { Cause, PositionBucket } from "./position-tally.ts";
 import { earlier, placeOrder } from "./routing-result.ts";
@@ -170,9 +171,11 @@ export class RoutingComparison {
 
   #compareRun(run: OpenRun, both: Both): void {
     const { index, tally, ids, weights } = both;
-    const { k } = this.#options;
+    const { k, nearTieMargin } = this.#options;
     const judgedUpTo = run.carried < index ? run.start : run.judgedUpTo;
     tally.addTokens(run.end - run.start, run.end - judgedUpTo);
+    const [ofA, ofB] = [both.a.margins, both.b.margins];
+    if (ofA !== undefined && ofB !== undefined) tally.addTies(ofA, ofB, run.start, judgedUpTo, nearTieMargin);
     let first = run.end;
     // The whole run at once first: most runs are equal.
     for (let from = run.start, step = run.end - run.start; from < run.end;) {
@@ -229,10 +232,19 @@ export class RoutingComparison {
   }
 
   #causeOf({ a, b }: Both, row: number, swapped: number): Cause {
-    const { nearTieMargin: margin } = this.#options;
+    const { nearTieMargin: tolerance, k } = this.#options;
+    const isClose = ({ margins }: LayerRows): boolean => (margins?.[row] ?? Infinity) <= tolerance;
     // A NaN margin is no tie.
-    const isTie = swapped === 1 && (a.margins?.[row] ?? Infinity) <= margin && (b.margins?.[row] ?? Infinity) <= margin;
-    return isTie ? "nearTies" : "unexplained";
+    if (!isClose(a) || !isClose(b)) return "unexplained";
+    /** What the scores of one side say of the other's experts; undefined where they are not known. */
+    const verdict = ({ close }: LayerRows, { ids }: LayerRows): boolean | undefined => {
+      const scores = close?.of(row);
+      return scores && close && mayBeChosen(scores, close.rule, { ids, start: row * k, k, tolerance });
+    };
+    const verdicts = [verdict(a, b), verdict(b, a)];
+    // Without scores, margins vouch for the two experts next to the cut, and for no more than these.
+    const known = verdicts.some((each) => each !== undefined);
+    return (known ? !verdicts.includes(false) : swapped === 1) ? "nearTies" : "unexplained";
   }
 
   #noteUnexplained(run: OpenRun, both: Both, row: number): void {

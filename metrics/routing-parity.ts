@@ -7,7 +7,8 @@
  *
  * - *downstream*: an earlier layer sent this token, or one before it, to other experts. A layer's router sees what the
  *   layers before it made of this token and, through attention, of the tokens before it: nothing else.
- * - *near-tie*: one expert swapped where both routers' margins are within rounding.
+ * - *near-tie*: both routers' margins are within rounding, and so is every score that would have to differ for the one's
+ *   choice to become the other's (`near-tie.ts`); where the scores are not known, a single expert is swapped.
  * - *unexplained*: all else.
  *
  * Results are plain JSON and merge, so that a run that was stopped continues from what it had. Counts do not depend on the
@@ -15,10 +16,11 @@
  */
 import { RoutingComparison } from "./routing-comparison.ts";
 import type { LayerRows } from "./layer-tally.ts";
+import type { CloseScores } from "./near-tie.ts";
 import type { RoutingObserver } from "./routing-picture.ts";
 import type { RoutingParity } from "./routing-result.ts";
 
-export { mergeRouting, NO_ROUTING } from "./routing-result.ts";
+export { mergeRouting, NO_ROUTING, tiesOf } from "./routing-result.ts";
 export type { Divergence, RoutingParity } from "./routing-result.ts";
 
 /** What the routers of one variant chose for the tokens of one doc. */
@@ -29,6 +31,8 @@ export interface RoutingCapture {
   readonly weights?: ArrayLike<number> | undefined;
   /** [layers * tokens] how far the worst expert chosen scored above the best one left out; left out when not known. */
   readonly margins?: ArrayLike<number> | undefined;
+  /** The scores behind those margins that are small, by layer (index) and token. */
+  readonly close?: ((index: number) => CloseScores) | undefined;
 }
 
 /** Two captures of the same token sequence. */
@@ -73,13 +77,18 @@ export function compareRouting(pair: RoutingDocPair): RoutingParity {
   return comparison.parity();
 }
 
-function layerOf({ ids, weights, margins }: RoutingCapture, index: number, { nTokens, k }: RoutingDocPair): LayerRows {
+function layerOf(
+  { ids, weights, margins, close }: RoutingCapture,
+  index: number,
+  { nTokens, k }: RoutingDocPair,
+): LayerRows {
   const cut = (values: ArrayLike<number>, perRow: number): ArrayLike<number> =>
     stretch(values, index * nTokens * perRow, (index + 1) * nTokens * perRow);
   return {
     ids: cut(ids, k),
     ...(weights !== undefined && { weights: cut(weights, k) }),
     ...(margins !== undefined && { margins: cut(margins, 1) }),
+    ...(close !== undefined && { close: close(index) }),
   };
 }
 

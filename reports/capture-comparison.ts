@@ -16,7 +16,7 @@ export interface CaptureSide {
   readonly notes: readonly string[];
 }
 
-/** What both captures say, and so could be compared. */
+/** What both captures say, and so could be compared; `scores`: what one of them says. */
 export interface KnownOfBoth {
   /** Input ids: that the captures are of the same tokens was checked. */
   readonly inputIds: boolean;
@@ -24,6 +24,8 @@ export interface KnownOfBoth {
   readonly docs: boolean;
   readonly weights: boolean;
   readonly margins: boolean;
+  /** All scores of close choices, of one of them at least: then any number of experts, and groups, may tie. */
+  readonly scores: boolean;
 }
 
 export interface CaptureComparison {

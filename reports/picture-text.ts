@@ -1,26 +1,16 @@
-/** Levels, layers, margins, load and the worst tokens as plain text. */
+/** Layers, margins, load and the worst tokens as plain text. */
 import type { RoutingParity } from "../metrics/routing-result.ts";
 import { causeWord } from "./cause-word.ts";
-import type { JudgedLevel } from "./comparison.ts";
 import { MARGIN_HEAD, marginRows } from "./margin-rows.ts";
 import { count, counted, size } from "./number-text.ts";
 import { loadSentence, marginSentence } from "./picture-words.ts";
 import type { SideNames } from "./picture-words.ts";
 import type { ReportedPicture } from "./reported-picture.ts";
-import { visible } from "./safe-text.ts";
 import { textTable } from "./text-table.ts";
 import { worstLines } from "./worst-tokens.ts";
 
 /** Layers and tokens that are listed on a terminal; the files have all. */
 const [LAYERS_LISTED, TOKENS_LISTED] = [16, 10];
-
-export function levelLines(levels: readonly JudgedLevel[]): string[] {
-  const width = Math.max(...levels.map(({ name }) => name.length));
-  return levels.map(
-    ({ level, name, result, decidedBy }) =>
-      `  ${level} ${name.padEnd(width)}  ${result.padEnd("not judged".length)}  ${visible(decidedBy, 400)}`,
-  );
-}
 
 /** Sentences where all is well, and tables beside where something differs. */
 export function pictureText(picture: ReportedPicture, routing: RoutingParity, names: SideNames): string[] {

@@ -2,8 +2,9 @@
 import type { ExpertLoad } from "../metrics/expert-load.ts";
 import type { RoutingParity } from "../metrics/routing-result.ts";
 import { causeWord } from "./cause-word.ts";
-import type { Comparison, JudgedLevel } from "./comparison.ts";
+import type { Comparison } from "./comparison.ts";
 import { logprobSentence, routingSentences } from "./findings.ts";
+import { LEVEL_HEADER, levelCells } from "./levels-text.ts";
 import { MARGIN_HEAD, marginRows } from "./margin-rows.ts";
 import { markdownTable } from "./markdown-table.ts";
 import { count, counted, size } from "./number-text.ts";
@@ -33,7 +34,7 @@ export function renderRoutingReport(comparison: Comparison, charts: readonly Cha
   if (firstBroken !== null) sentences.push(`First broken: ${firstBroken}.`);
   const blocks = [
     `# ${prose(task.name)}: routing, fused against baseline`,
-    ...(levels === undefined ? [] : [levelTable(levels)]),
+    ...(levels.length === 0 ? [] : [markdownTable(LEVEL_HEADER, levels.map(levelCells))]),
     sentences.map((sentence) => `- ${prose(sentence, 1000)}`).join("\n"),
     ...layerBlocks(parity.routing),
     ...(parity.picture === undefined
@@ -41,15 +42,6 @@ export function renderRoutingReport(comparison: Comparison, charts: readonly Cha
       : pictureBlocks(parity.picture, parity.routing, { charts, names: RUN_SIDES })),
   ];
   return `${blocks.join("\n\n")}\n`;
-}
-
-export function levelTable(levels: readonly JudgedLevel[]): string {
-  const rows = levels.map(({ level, name, result, decidedBy }) => [
-    `${level} ${name}`,
-    result === "fail" ? "**fail**" : result,
-    prose(decidedBy),
-  ]);
-  return markdownTable(["Level", "Result", "Decided by"], rows);
 }
 
 /** The layers one by one, where any differs. */

@@ -17,6 +17,8 @@ export interface EmbeddedVariantsOptions {
 export class EmbeddedVariants implements VariantEngines {
   /** Each uses every processor. */
   readonly parallel = false;
+  readonly routing = "own";
+  readonly outputs = true;
   readonly #options: EmbeddedVariantsOptions;
   readonly #runners = new Map<VariantName, Promise<Runner>>();
 
@@ -49,6 +51,11 @@ export class EmbeddedVariants implements VariantEngines {
 
   /** Both are one checkpoint on one engine. */
   differences(): readonly string[] {
+    return [];
+  }
+
+  /** What it is made of is part of the run's settings. */
+  changes(): readonly string[] {
     return [];
   }
 

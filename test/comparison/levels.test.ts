@@ -1,89 +1,114 @@
 import { describe, expect, it } from "vitest";
-import { judgeLevels } from "../../comparison/levels.ts";
+import { compareDoc } from "../../comparison/compare-outputs.ts";
+import { levelsOf, outputFaults } from "../../comparison/levels.ts";
 import { judge } from "../../comparison/verdict.ts";
-import type { Comparison, JudgedLevel, JudgedLogprobs, JudgedParity } from "../../reports/comparison.ts";
+import type { Comparison, JudgedOutputs, JudgedParity } from "../../reports/comparison.ts";
+import type { SequenceOutputs } from "../../runners/runner.ts";
 import { broken, held } from "../reports/example.ts";
 
-type Parts = Pick<Comparison, "paired" | "parity" | "logprobs">;
-
-function levelsOf(parts: Parts): JudgedLevel[] {
-  return judgeLevels(parts.paired, parts.parity, parts.logprobs);
+/** Three tokens of two layers, two numbers each; the last two are the completion's, of four tokens in all. */
+function outputs(change: Partial<SequenceOutputs> = {}): SequenceOutputs {
+  return {
+    layers: [1, 2],
+    hiddenSize: 2,
+    values: [Float32Array.of(1, 2, 3, 4, 5, 6), Float32Array.of(6, 5, 4, 3, 2, 1)],
+    vocabSize: 4,
+    logits: Float32Array.of(0, 1, 2, 3, 3, 2, 1, 0),
+    promptTokens: 2,
+    topkIds: Uint16Array.of(0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5),
+    nExpertsAct: 2,
+    ...change,
+  };
 }
 
-function results(parts: Parts): string[] {
-  return levelsOf(parts).map(({ result }) => result);
+function outcomes(of: Comparison): Record<string, string> {
+  return Object.fromEntries(levelsOf(of, { margin: 0.01 }).map(({ what, outcome }) => [what, outcome]));
 }
 
-const parity = held.parity as JudgedParity;
-const [first, second] = held.paired;
+describe("compareDoc", () => {
+  it("compares all tokens where both use the same experts", () => {
+    const found = compareDoc(7, outputs(), outputs({ topkIds: Uint16Array.of(1, 0, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5) }));
+    expect(found).toMatchObject({ docs: [7], tokens: 3, tokensNotJudged: 0, kl: { count: 2, max: 0, notFinite: 0 } });
+    expect(found.layers.map(({ maxDifference }) => maxDifference)).toEqual([0, 0]);
+  });
 
-describe("the four levels", () => {
-  it("pass where nothing differs, each with its number", () => {
-    expect(levelsOf(held)).toEqual([
-      { level: 1, name: "routing data", result: "pass", decidedBy: "0 broken invariants in 2,531,320 entries" },
-      {
-        level: 2,
-        name: "selection",
-        result: "pass",
-        decidedBy: "every token to the same experts with the same weights (largest Δ 0), 112,489 tokens of 200 docs",
-      },
-      {
-        level: 3,
-        name: "what follows",
-        result: "pass",
-        decidedBy: "log-probabilities: largest Δ 0, mean 0, 14,077 tokens of 200 docs",
-      },
-      {
-        level: 4,
-        name: "answers",
-        result: "pass",
-        decidedBy:
-          "strict-match 0.00 points (0 of 200 docs differ); flexible-extract 0.00 points (0 of 200 docs differ)",
-      },
+  it("compares nothing from the first token on that uses other experts in any layer", () => {
+    const other = outputs({
+      topkIds: Uint16Array.of(0, 1, 2, 3, 4, 5, 0, 1, 2, 9, 4, 5),
+      values: [Float32Array.of(1, 2, 9, 9, 9, 9), Float32Array.of(6, 5, 9, 9, 9, 9)],
+      logits: Float32Array.of(9, 9, 9, 0, 9, 9, 9, 0),
+    });
+    const found = compareDoc(7, outputs(), other);
+    expect(found).toMatchObject({ tokens: 3, tokensNotJudged: 2, kl: { count: 0 } });
+    expect(found.layers.map(({ count, maxDifference }) => [count, maxDifference])).toEqual([
+      [2, 0],
+      [2, 0],
     ]);
   });
 
-  it.each<[string, Parts, number]>([
-    [
-      "broken invariants",
-      { ...held, parity: { ...parity, invariants: { ...parity.invariants, broken: 3, firstBroken: "hist" } } },
-      1,
-    ],
-    ["other experts that nothing explains", broken, 2],
-    [
-      "a log-probability that is finite in one variant only",
-      { ...held, logprobs: { ...(held.logprobs as JudgedLogprobs), notFinite: 1 } },
-      3,
-    ],
-    [
-      "a loss beyond its interval",
-      {
-        ...held,
-        paired: [
-          { ...first!, difference: { kind: "estimated", delta: -0.1, standardError: 0.02, low: -0.14, high: -0.06 } },
-          second!,
-        ],
-      },
-      4,
-    ],
-  ])("%s: one level fails, and so does the run", (_what, parts, level) => {
-    expect(results(parts)).toEqual([1, 2, 3, 4].map((each) => (each === level ? "fail" : "pass")));
-    // Level 3 is shown; what decides a run is the verdict's business.
-    if (level !== 3) expect(judge(held.variants, parts.paired, parts.parity).held).toBe(false);
-    const { decidedBy } = levelsOf(parts)[level - 1]!;
-    expect(decidedBy).not.toBe("");
-    expect(decidedBy).not.toMatch(/^every|^0 broken|^log-probabilities: /);
+  it("takes the distribution behind the prompt's last token as the completion's first", () => {
+    const other = outputs({ logits: Float32Array.of(3, 2, 1, 0, 3, 2, 1, 0) });
+    const { kl } = compareDoc(7, outputs(), other);
+    expect(kl.count).toBe(2);
+    expect(kl.max).toBeGreaterThan(0.5);
+    expect(kl.sum).toBe(kl.max);
+  });
+});
+
+describe("levelsOf", () => {
+  it("passes what holds, and says of the rest that it was not judged", () => {
+    expect(outcomes(held)).toEqual({
+      "routing data": "pass",
+      "experts, as sets": "pass",
+      "weights, by id": "pass",
+      "layer outputs": "not judged",
+      "KL divergence of the next token": "not judged",
+      "log-probabilities": "pass",
+      "greedy texts": "not judged",
+      "answers, strict-match": "pass",
+      "answers, flexible-extract": "pass",
+    });
+    const parity = { kind: "not judged", reason: "nothing was seen" } as const;
+    const unseen = levelsOf({ ...held, parity }, { margin: 0.01 });
+    expect(unseen.filter(({ level }) => level <= 2).map(({ outcome, found }) => [outcome, found])).toEqual([
+      ["not judged", "nothing was seen"],
+      ["not judged", "nothing was seen"],
+      ["not judged", "nothing was seen"],
+    ]);
   });
 
-  it("say why where they were not judged", () => {
-    const absent = { kind: "not judged", reason: "the engine gives none" } as const;
-    expect(levelsOf({ paired: [], parity: absent, logprobs: absent })).toMatchObject([
-      { result: "not judged", decidedBy: "the engine gives none" },
-      { result: "not judged", decidedBy: "the engine gives none" },
-      { result: "not judged", decidedBy: "the engine gives none" },
-      { result: "not judged", decidedBy: "no doc was answered by both variants" },
+  it("fails the level that a fault is on, and no other", () => {
+    expect(outcomes(broken)["experts, as sets"]).toBe("fail");
+    const fails = (of: Comparison): string[] =>
+      levelsOf(of, { margin: 0.01 }).flatMap(({ what, outcome }) => (outcome === "fail" ? [what] : []));
+    const sound = held.parity as JudgedParity;
+    const parity = { ...sound, invariants: { ...sound.invariants, broken: 3, firstBroken: "hist" } };
+    expect(fails({ ...held, parity })).toEqual(["routing data"]);
+    const layers = sound.routing.layers.map((layer) => ({ ...layer, weights: { ...layer.weights, max: 1e-3 } }));
+    expect(fails({ ...held, parity: { ...sound, routing: { ...sound.routing, layers } } })).toEqual(["weights, by id"]);
+    const tied = sound.routing.layers.map((layer) => ({
+      ...layer,
+      ties: { both: 0, onlyBaseline: 0, onlyFused: 20 },
+    }));
+    expect(fails({ ...held, parity: { ...sound, routing: { ...sound.routing, layers: tied } } })).toEqual([
+      "experts, as sets",
     ]);
-    const unseen = { ...parity, invariants: { checked: 0, inAnswers: 0, broken: 0, firstBroken: null } };
-    expect(results({ ...held, parity: unseen })).toEqual(["not judged", "pass", "pass", "pass"]);
+  });
+
+  it("holds layer outputs and divergence to their thresholds, and the verdict with them", () => {
+    const judged: JudgedOutputs = compareDoc(0, outputs(), outputs());
+    const fine = { ...held, outputs: judged };
+    expect(outcomes(fine)).toMatchObject({ "layer outputs": "pass", "KL divergence of the next token": "pass" });
+    expect(outputFaults(judged)).toEqual([]);
+    const [first, second] = judged.layers;
+    const wrong = { ...judged, layers: [first!, { ...second!, squaredDifferences: second!.squares * 1e-6 }] };
+    expect(outputFaults(wrong)).toEqual([
+      expect.stringMatching(/^layer outputs: 0\.001 of their size in layer 2, .*, more than 1\.00e-4 of their size/),
+    ]);
+    expect(outputFaults({ ...judged, kl: { ...judged.kl, max: 1e-5 } })).toHaveLength(1);
+    expect(outputFaults({ ...judged, kl: { ...judged.kl, notFinite: 1 } })).toHaveLength(1);
+    const { variants, paired, parity, logprobs } = held;
+    const verdict = judge(variants, paired, parity, [], logprobs, { margin: 0.01, otherFaults: ["a"] });
+    expect(verdict).toMatchObject({ outcome: "regressed", held: false, reasons: ["a"] });
   });
 });

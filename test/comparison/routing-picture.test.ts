@@ -65,6 +65,11 @@ async function runWith(name: string, fault?: Fault | "no captures"): Promise<Com
 const read = (name: string, file: string): string => readFileSync(join(parent, name, file), "utf8");
 const pictureOf = ({ parity }: Comparison): NonNullable<JudgedParity["picture"]> => (parity as JudgedParity).picture!;
 
+/** What fails on any level. */
+function failing({ levels }: Comparison): string[] {
+  return levels.filter(({ outcome }) => outcome === "fail").map(({ what }) => what);
+}
+
 beforeAll(() => () => rmSync(parent, { recursive: true, force: true }));
 
 /** In the third MoE layer (model layer 3), the doc's 21st token goes to another expert in place of its first. */
@@ -81,9 +86,12 @@ describe("a sound run", () => {
     comparison = await runWith("sound");
   });
 
-  it("passes on every level, and says with which numbers", () => {
-    expect(comparison.levels?.map(({ result }) => result)).toEqual(["pass", "pass", "pass", "pass"]);
-    expect(read("sound", "report.md")).toMatch(/^\| 2 selection \| pass \| every token to the same experts/m);
+  it("fails on no level, and says with which numbers", () => {
+    expect(comparison.verdict.held).toBe(true);
+    expect(failing(comparison)).toEqual([]);
+    expect(read("sound", "routing.md")).toMatch(
+      /^\| 2 selection \| experts, as sets \| \*\*pass\*\* \| of [\d,]+ choices 0 unexplained/m,
+    );
     expect(read("sound", "report.md")).toContain("](routing.md)");
   });
 
@@ -123,9 +131,9 @@ describe("a fault in one choice", () => {
 
   it("fails on the level that it is on, and on no other", () => {
     expect(comparison.verdict.held).toBe(false);
-    expect(comparison.levels?.map(({ result }) => result)).toEqual(["pass", "fail", "pass", "pass"]);
-    expect(read("fault", "report.md")).toMatch(
-      /^\| 2 selection \| \*\*fail\*\* \| other experts in 1 of .*doc 1, position 20, layer 3/m,
+    expect(failing(comparison)).toEqual(["experts, as sets"]);
+    expect(read("fault", "routing.md")).toMatch(
+      /^\| 2 selection \| experts, as sets \| \*\*fail\*\* \| of [\d,]+ choices 1 unexplained/m,
     );
   });
 
@@ -169,15 +177,17 @@ it("a weight that is no number is among the worst tokens, and the report can sti
     weightMoved: null,
     fused: { weights: [null, expect.any(Number), expect.any(Number), expect.any(Number)] },
   });
-  expect(comparison.levels?.[1]).toMatchObject({ result: "fail" });
+  expect(failing(comparison)).toEqual(["weights, by id"]);
   expect(JSON.parse(read("nan", "comparison.json"))).toEqual(comparison);
 });
 
 it("without captures there are no charts, and the report says why; those of an earlier session are gone", async () => {
   const comparison = await runWith("none", "no captures");
-  expect(comparison.levels?.map(({ result }) => result)).toEqual(["not judged", "not judged", "not judged", "pass"]);
+  expect(failing(comparison)).toEqual([]);
   const report = read("none", "report.md");
-  expect(report).toContain("| 2 selection | not judged | this engine cannot be given a completion |");
+  expect(report).toContain(
+    "| 2 selection | experts, as sets | not judged | this engine cannot be given a completion | - |",
+  );
   expect(report).not.toContain("routing.md");
   for (const file of ["routing.md", "charts"]) expect(existsSync(join(parent, "none", file))).toBe(false);
   mkdirSync(join(parent, "none", "charts"));

@@ -36,7 +36,7 @@ function journalOf(variant: string): Completed[] {
 describe("eval --fused", () => {
   it("holds: the same model cannot differ from itself", () => {
     expect([first.code, first.signal]).toEqual([0, null]);
-    expect(first.stdout).toMatch(/\nHeld\.\n/);
+    expect(first.stdout).toMatch(/\nEquivalent\.\n/);
   });
 
   it("leaves the files of the design, and no others", () => {
@@ -52,6 +52,7 @@ describe("eval --fused", () => {
       ...inVariant.map((name) => `baseline/${name}`),
       "comparison\\.json",
       ...inVariant.map((name) => `fused/${name}`),
+      "outputs\\.json",
       "report\\.md",
       "run\\.json",
     ];
@@ -126,10 +127,11 @@ describe("eval --fused", () => {
       expect(layers.length).toBeGreaterThan(1);
       const tokens = journalOf("baseline").map(({ outcome }) => outcome.prompt_tokens + outcome.completion_tokens - 1);
       const total = tokens.reduce((sum, n) => sum + n, 0);
-      const perLayer = ["topk_ids", "topk_weights", "router_margin"];
+      const docs = ["doc_index", "prompt_tokens", "last_token"].map((name) => `docs.${name}`);
+      const perLayer = ["topk_ids", "topk_weights", "router_margin", "close_rows", "close_scores"];
       const tensors = layers.flatMap((layer) => perLayer.map((name) => `layers.${layer}.${name}`));
       expect([...file.tensors.keys()].toSorted()).toEqual(
-        [...tensors, "doc_index", "input_ids", "position"].toSorted(),
+        [...tensors, "doc_index", "input_ids", "position", ...docs].toSorted(),
       );
       const vector = (name: string): number[] => Array.from(file.read(name) as Int32Array);
       expect(vector("doc_index")).toEqual(tokens.flatMap((n, doc) => Array.from({ length: n }, () => doc)));
@@ -162,7 +164,7 @@ describe("eval --fused", () => {
     );
     expect(comparison.paired.map(({ filter, n }) => [filter, n])).toEqual(FILTERS.map((filter) => [filter, DOCS]));
     expect(comparison.parity).toMatchObject({ kind: "judged", routing: { docs: DOCS }, invariants: { broken: 0 } });
-    expect(comparison.verdict).toMatchObject({ held: true, complete: true });
+    expect(comparison.verdict).toMatchObject({ outcome: "equivalent", held: true, complete: true });
   });
 
   it("writes a report that shows both tables and says how to run it again", () => {
@@ -192,7 +194,7 @@ describe("the same command on the finished folder", () => {
   it("prints only the verdict with --quiet", async () => {
     const { code, stdout, stderr } = await run(["eval", ...ASKED, "--output", folder, "--quiet"]);
     expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout).toMatch(/^Held\. [^\n]+\n$/);
+    expect(stdout).toMatch(/^Equivalent\. by routing parity: [^\n]+\n$/);
   });
 
   it("can be run at another concurrency, which no result depends on", async () => {
