@@ -138,7 +138,8 @@ function routing(comparison: Comparison): string[] {
   const broken =
     parity.invariants.firstBroken === null ? [] : [`First broken: ${prose(parity.invariants.firstBroken)}.`];
   return [
-    heading,
+    // Files of older versions have none.
+    parity.picture === undefined ? heading : `${heading} ${IN_FULL}`,
     routingSentences(parity)
       .concat(broken, after)
       .map((sentence) => `- ${sentence}`)

@@ -50,10 +50,13 @@ describe("eval --fused", () => {
     ];
     const expected = [
       ...inVariant.map((name) => `baseline/${name}`),
+      "charts/expert-load\\.svg",
+      "charts/router-margins\\.svg",
       "comparison\\.json",
       ...inVariant.map((name) => `fused/${name}`),
       "outputs\\.json",
       "report\\.md",
+      "routing\\.md",
       "run\\.json",
     ];
     const found = filesOf(folder);
