@@ -128,7 +128,7 @@ function levels({ levels: rows }: Comparison): string[] {
 function routing(comparison: Comparison): string[] {
   const { variants, parity, logprobs } = comparison;
   if (variants.length < 2) return [];
-  const heading = parity.kind === "judged" ? `## Routing ${IN_FULL}` : "## Routing";
+  const heading = "## Routing";
   const likelihoods =
     logprobs.kind === "judged"
       ? prose(logprobSentence(logprobs), 800)
