@@ -225,8 +225,10 @@ class _Channel:
             return [], lost
         order = self.order.tolist()
         slots = [n % self.memory.slots for n in range(first, count)]
-        host = {key: ring.cpu() for key, ring in self.rings.items()}
-        return [(order[slot], {key: ring[slot] for key, ring in host.items()}) for slot in slots], lost
+        # Only what is new: a ring is large. Past its end it goes on at its start, then all of it is fetched.
+        low, high = min(slots), max(slots) + 1
+        host = {key: ring[low:high].cpu() for key, ring in self.rings.items()}
+        return [(order[slot], {key: part[slot - low] for key, part in host.items()}) for slot in slots], lost
 
 
 # --- what a tap is, whatever it records
@@ -303,7 +305,7 @@ class _Tap:
         if parts.exists() or self._stem.with_suffix(".safetensors").exists():
             raise TapError(f"fusecheck_tap: {self._stem.parent} already holds {self._stem.name}; take another folder")
         self._file = open(parts, "xb", buffering=0)
-        atexit.register(self.close)
+        atexit.register(self._close_at_exit)
 
     @property
     def path(self) -> Path:
@@ -350,9 +352,20 @@ class _Tap:
             self.drain()
         finally:
             self._active = self.recording = False
-            atexit.unregister(self.close)
+            atexit.unregister(self._close_at_exit)
             self._file.close()
-        _finalize_file(self._stem.with_suffix(".parts"), keep=False)
+        parts = self._stem.with_suffix(".parts")
+        if parts.exists():
+            _finalize_file(parts, keep=False)
+        elif self._size > 0:
+            raise TapError(f"fusecheck_tap: {parts} was removed while it was recorded; no file is written")
+
+    def _close_at_exit(self) -> None:
+        """Closes. What is wrong is said in one line: nobody is left to catch it, and a traceback would hide it."""
+        try:
+            self.close()
+        except TapError as error:
+            print(error, file=sys.stderr)
 
     def drain(self) -> None:
         """Fetches what replayed graphs wrote: call it after a replay, outside of any capture."""

@@ -300,6 +300,24 @@ class SelectionTest(Folder):
         tap.close()
         self.assertEqual(read_safetensors(tap.path)[0]["layers.0.topk_ids"].flatten().tolist(), [1, 2, 2, 3, 3, 4])
 
+    def test_fetches_what_is_new_in_a_ring_also_past_its_end(self) -> None:
+        tap = self.tap()
+        tap.preallocate(1 << 16, slots=4, device="cpu")
+        function = tap.wrap(lambda ids: (ids.float(), ids), layer=0)
+        static = torch.zeros(1, 1, dtype=torch.int32)
+        with self.capturing(tap) as graph:
+            function(static)
+        value = 0
+        for replays in (1, 2, 3, 4, 0, 1):
+            for _ in range(replays):
+                value += 1
+                static.fill_(value % 8)
+                graph.replay()
+            tap.drain()
+        tap.close()
+        ids = read_safetensors(tap.path)[0]["layers.0.topk_ids"].flatten().tolist()
+        self.assertEqual(ids, [number % 8 for number in range(1, value + 1)])
+
     def test_capturing_needs_memory_set_aside(self) -> None:
         tap = self.tap()
         function = tap.wrap(select, layer=0)
@@ -442,10 +460,10 @@ class KilledTest(Folder):
             os.kill(os.getpid(), 9)
     """
 
-    def run_program(self, how: str) -> int:
-        program = textwrap.dedent(self.PROGRAM)
+    def run_program(self, how: str, then: str = "") -> subprocess.CompletedProcess[str]:
+        program = textwrap.dedent(self.PROGRAM) + then
         command = [sys.executable, "-c", program, str(self.folder), how]
-        return subprocess.run(command, cwd=HERE, check=False).returncode
+        return subprocess.run(command, cwd=HERE, check=False, capture_output=True, text=True)
 
     def finalize(self) -> Tuple[int, str]:
         command = [sys.executable, str(HERE / "fusecheck_tap.py"), "finalize", str(self.folder)]
@@ -453,12 +471,13 @@ class KilledTest(Folder):
         return done.returncode, done.stdout + done.stderr
 
     def test_a_process_that_ends_without_close_leaves_a_whole_file(self) -> None:
-        self.assertEqual(self.run_program("ends"), 0)
+        done = self.run_program("ends")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
         tensors, _ = read_safetensors(self.folder / "capture-rank0.safetensors")
         self.assertEqual(tensors["position"].tolist(), list(range(6)))
 
     def test_what_a_killed_process_left_is_finalized_without_the_half_record_at_its_end(self) -> None:
-        self.assertEqual(self.run_program("killed"), -signal.SIGKILL)
+        self.assertEqual(self.run_program("killed").returncode, -signal.SIGKILL)
         parts = self.folder / "capture-rank0.parts"
         os.truncate(parts, parts.stat().st_size - 5)
         code, output = self.finalize()
@@ -467,6 +486,22 @@ class KilledTest(Folder):
         tensors, _ = read_safetensors(self.folder / "capture-rank0.safetensors")
         self.assertEqual(tensors["position"].tolist(), list(range(4)))
         self.assertEqual(self.finalize()[0], 2)
+
+    def test_a_recording_that_was_removed_is_said_once_and_no_traceback_is_left_at_exit(self) -> None:
+        removal = "import shutil; shutil.rmtree(sys.argv[1])"
+        parts = self.folder / "capture-rank0.parts"
+        done = self.run_program("ends", removal)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        self.assertEqual(done.stderr, f"fusecheck_tap: {parts} was removed while it was recorded; no file is written\n")
+        done = self.run_program("ends", f"{removal}; tap.close()")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"TapError: fusecheck_tap: .*capture-rank0.parts was removed[^\n]*\n$")
+
+    def test_a_recording_of_nothing_may_be_removed(self) -> None:
+        tap = SelectionTap(self.folder, n_expts_tot=8)
+        (self.folder / "capture-rank0.parts").unlink()
+        tap.close()
+        self.assertFalse(tap.path.exists())
 
     def test_an_empty_recording_says_so(self) -> None:
         SelectionTap(self.folder, n_expts_tot=8).close()
