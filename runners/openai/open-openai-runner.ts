@@ -12,7 +12,7 @@ import { buildBody } from "./request-body.ts";
 import type { Api } from "./request-body.ts";
 import { Requester } from "./requester.ts";
 import { fetchModels, resolveModel } from "./served-models.ts";
-import type { RequestStats } from "./stats.ts";
+import type { RequestStats, Traffic } from "./stats.ts";
 import { Transport } from "./transport.ts";
 
 export interface OpenAiRunner extends Runner {
@@ -22,6 +22,8 @@ export interface OpenAiRunner extends Runner {
   readonly warnings: readonly string[];
   /** So far; it goes on counting. */
   readonly stats: Readonly<RequestStats>;
+  /** Of answers and captures together, now. */
+  readonly traffic: () => Readonly<Traffic>;
 }
 
 /** What decides the answers: a run can be resumed only with the same. */
@@ -108,6 +110,11 @@ export async function openOpenAiRunner(
     },
     warnings: warningsFor(resolved),
     stats: requester.stats,
+    traffic: () => {
+      const { inFlight, pieces } = requester.stats;
+      const captures = capturer?.traffic;
+      return { inFlight: inFlight + (captures?.inFlight ?? 0), pieces: pieces + (captures?.pieces ?? 0) };
+    },
   };
 }
 
