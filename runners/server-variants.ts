@@ -203,7 +203,7 @@ export class ServerVariants implements VariantEngines {
     const runner = await this.#runner(baseUrls, signal, note);
     for (const warning of runner.warnings) note(`warning: ${warning}`);
     const { hangMs } = this.#options.shared;
-    const watch = server && watchServer(server, { traffic: () => runner.stats, hangMs });
+    const watch = server && watchServer(server, { traffic: runner.traffic, hangMs });
     const facts = await this.#describe(runner, baseUrls, server, signal);
     const scoring: Runner = { ...runner, ...(runner.capture && { score: scoreByCapture(runner) }) };
     const opened = { runner: watch === undefined ? scoring : watched(scoring, watch.signal), facts };

@@ -8,6 +8,7 @@ import { linkSignals } from "./linked-signal.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readJson } from "./read-reply.ts";
 import { RequestFailedError } from "./request-failed-error.ts";
+import type { Traffic } from "./stats.ts";
 import type { HttpReply, Transport } from "./transport.ts";
 
 export interface JsonQuestion {
@@ -26,6 +27,8 @@ export interface AskJsonOptions extends Pick<ResolvedOptions, "headers" | "retri
   readonly breaker: Breaker;
   /** Ends, with its reason, whatever is asked. */
   readonly closed: AbortSignal;
+  /** Counted into. */
+  readonly traffic: Traffic;
 }
 
 /**
@@ -51,7 +54,7 @@ export async function askJson(
 async function askUntilAnswered(
   transports: readonly [Transport, ...Transport[]],
   { path, body, final, check }: JsonQuestion,
-  { headers, retries, random, breaker }: AskJsonOptions,
+  { headers, retries, random, breaker, traffic }: AskJsonOptions,
   signal: AbortSignal,
 ): Promise<unknown> {
   const fields = {
@@ -68,16 +71,19 @@ async function askUntilAnswered(
     const start = performance.now();
     const read = async (reply: HttpReply): Promise<unknown> => {
       breaker.reached();
-      const json = await readJson(reply, headers.redact);
+      const json = await readJson(reply, headers.redact, () => traffic.pieces++);
       check?.(json);
       return json;
     };
+    traffic.inFlight++;
     try {
       return await transport.exchange(request, signal, read);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof AttemptError)) throw error;
       failure = { ...error.failure, message: `${transport.baseUrl}${path}: ${error.failure.message}` };
+    } finally {
+      traffic.inFlight--;
     }
     const now = performance.now();
     breaker.attemptFailed(failure, now - start, now);

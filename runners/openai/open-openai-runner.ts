@@ -14,7 +14,7 @@ import { buildBody } from "./request-body.ts";
 import type { Api } from "./request-body.ts";
 import { Requester } from "./requester.ts";
 import { anyResponds, fetchModels, resolveModel } from "./served-models.ts";
-import type { RequestStats } from "./stats.ts";
+import type { RequestStats, Traffic } from "./stats.ts";
 import { Transport } from "./transport.ts";
 
 export interface OpenAiRunner extends Runner {
@@ -24,6 +24,8 @@ export interface OpenAiRunner extends Runner {
   readonly warnings: readonly string[];
   /** So far; it goes on counting. */
   readonly stats: Readonly<RequestStats>;
+  /** Of answers and captures together, now. */
+  readonly traffic: () => Readonly<Traffic>;
 }
 
 /** What decides the answers: a run can be resumed only with the same. */
@@ -116,6 +118,11 @@ export async function openOpenAiRunner(
     },
     warnings: warningsFor(resolved),
     stats: requester.stats,
+    traffic: () => {
+      const all = [requester.stats, asker.traffic, ...(capturer === undefined ? [] : [capturer.traffic])];
+      const sum = (of: keyof Traffic): number => all.reduce((total, each) => total + each[of], 0);
+      return { inFlight: sum("inFlight"), pieces: sum("pieces") };
+    },
   };
 }
 

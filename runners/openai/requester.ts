@@ -118,11 +118,8 @@ export class Requester {
     const read = (reply: HttpReply): Promise<Completion> => {
       reached();
       this.#breaker.reached();
-      const progress = (): void => {
-        this.stats.pieces++;
-        reply.progress();
-      };
-      return readCompletion({ ...reply, progress }, { redact, maxCharacters: this.#options.limits.maxResponseBytes });
+      const { maxResponseBytes: maxCharacters } = this.#options.limits;
+      return readCompletion(reply, { redact, maxCharacters, onWork: () => this.stats.pieces++ });
     };
     try {
       const request = { method: "POST", path: this.#path, headers: this.#headers, body } as const;
