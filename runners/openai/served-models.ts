@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../errors.ts";
 import { asksForTooLong, backoffMs } from "./backoff.ts";
+import type { Reach } from "./breaker.ts";
 import { AttemptError } from "./failure.ts";
 import { chooseModel, readModels } from "./models.ts";
 import type { ServedModel } from "./models.ts";
@@ -98,12 +99,12 @@ async function modelsOf(
 /** A server that has died refuses connections at once; one that is far away, or behind a proxy, needs some time. */
 const PROBE_TIMEOUT_MS = 5000;
 
-/** Whether any of them responds at all. */
-export async function anyResponds(
+/** What can be said of all of them together. The first response is enough: a replica that is gone may let one wait. */
+export async function reachOf(
   transports: readonly Transport[],
   { fields }: ResolvedHeaders,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Reach> {
   const ms = PROBE_TIMEOUT_MS;
   const timeouts = { connectMs: ms, firstByteMs: ms, idleMs: ms, totalMs: ms };
   const request = {
@@ -112,6 +113,10 @@ export async function anyResponds(
     headers: { "user-agent": "fusecheck", ...fields },
     timeouts,
   } as const;
-  const responds = transports.map((transport) => transport.exchange(request, signal, () => Promise.resolve(true)));
-  return (await Promise.allSettled(responds)).some(({ status }) => status === "fulfilled");
+  const looks = transports.map((transport) => transport.exchange(request, signal, () => Promise.resolve()));
+  return Promise.any(looks).then(
+    () => "responds",
+    ({ errors }: AggregateError) =>
+      errors.every((error) => error instanceof AttemptError && error.failure.refused === true) ? "refuses" : "silent",
+  );
 }

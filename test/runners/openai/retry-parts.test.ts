@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { backoffMs, parseRetryAfter } from "../../../runners/openai/backoff.ts";
 import { Breaker } from "../../../runners/openai/breaker.ts";
+import type { Reach } from "../../../runners/openai/breaker.ts";
 import type { Failure, FailureKind } from "../../../runners/openai/failure.ts";
 import { Replicas } from "../../../runners/openai/replicas.ts";
 import { EngineLostError } from "../../../runners/runner.ts";
@@ -115,13 +116,14 @@ describe("Replicas", () => {
 });
 
 describe("Breaker", () => {
+  const PATIENT = { unreachableMs: 600_000, refusedMs: 600_000, failedInARow: 3 };
   const failed = (kind: FailureKind, status?: number): Failure => ({
     kind,
     message: `${kind}!`,
     retry: true,
     ...(status !== undefined && { status }),
   });
-  const breaker = (): Breaker => new Breaker({ unreachableMs: 1000, failedInARow: 3 });
+  const breaker = (): Breaker => new Breaker({ unreachableMs: 1000, refusedMs: 1000, failedInARow: 3 });
 
   it("opens when nothing could be reached for the set time", () => {
     const one = breaker();
@@ -170,8 +172,8 @@ describe("Breaker", () => {
   });
 
   it("looks whether the server is back once the time is over, though no request does", async () => {
-    const looks: boolean[] = [true, false];
-    const one = new Breaker({ unreachableMs: 20, failedInARow: 3 }, { probe: async () => looks.shift() ?? false });
+    const looks: Reach[] = ["responds", "silent"];
+    const one = new Breaker({ ...PATIENT, unreachableMs: 20 }, { probe: async () => looks.shift() ?? "silent" });
     one.attemptFailed(failed("unreachable"), 1, performance.now());
     await vi.waitUntil(() => looks.length === 1);
     expect(one.signal.aborted).toBe(false);
@@ -180,8 +182,68 @@ describe("Breaker", () => {
     expect((one.signal.reason as Error).message).toMatch(/^the server has been out of reach for .*unreachable!/);
   });
 
+  it("looks sooner for refused connections, which neither a busy server nor a load balancer gives", async () => {
+    const looks: string[] = [];
+    const finding = (reach: Reach): Breaker => {
+      const probe = async (): Promise<Reach> => {
+        looks.push(reach);
+        return reach;
+      };
+      return new Breaker({ ...PATIENT, refusedMs: 20 }, { probe });
+    };
+    const [silent, gone] = [finding("silent"), finding("refuses")];
+    // Cut, not refused: what was in flight may wait for long before it tries again.
+    for (const one of [silent, gone]) one.attemptFailed(failed("reset"), 1, performance.now());
+    await vi.waitUntil(() => gone.signal.aborted);
+    await vi.waitUntil(() => looks.length === 2);
+    expect(silent.signal.aborted).toBe(false);
+    for (const one of [silent, gone]) one.close();
+  });
+
+  it("looks a second time where nothing was said the first time", async () => {
+    let looks = 0;
+    const probe = async (): Promise<Reach> => {
+      looks++;
+      return "silent";
+    };
+    const one = new Breaker({ ...PATIENT, refusedMs: 20, unreachableMs: 60 }, { probe });
+    one.attemptFailed(failed("connect-timeout"), 1, performance.now());
+    await vi.waitUntil(() => one.signal.aborted);
+    expect(looks).toBe(2);
+  });
+
+  it("a response in the meantime puts off the look, and the clock starts anew with the next refusal", async () => {
+    let looks = 0;
+    const one = new Breaker(
+      { ...PATIENT, refusedMs: 50 },
+      { probe: async () => (++looks < 0 ? "responds" : "refuses") },
+    );
+    one.attemptFailed(failed("unreachable"), 1, performance.now());
+    one.reached();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect([looks, one.signal.aborted]).toEqual([0, false]);
+    one.attemptFailed(failed("unreachable"), 1, performance.now());
+    await vi.waitUntil(() => one.signal.aborted);
+    expect(looks).toBe(1);
+  });
+
+  it("leaves it to the look, however many attempts fail meanwhile: another replica may be busy and well", async () => {
+    let answer: ((reach: Reach) => void) | undefined;
+    const probe = (): Promise<Reach> => new Promise((resolve) => (answer = resolve));
+    const one = new Breaker({ ...PATIENT, unreachableMs: 20 }, { probe });
+    const start = performance.now();
+    one.attemptFailed(failed("connect-timeout"), 1, start);
+    await vi.waitUntil(() => answer !== undefined);
+    for (let later = 1; later < 9; later++) one.attemptFailed(failed("unreachable"), 1, start + later * 1000);
+    expect(one.signal.aborted).toBe(false);
+    answer?.("responds");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(one.signal.aborted).toBe(false);
+    one.close();
+  });
+
   it("says what to do about a key that is refused again and again", () => {
-    const one = new Breaker({ unreachableMs: 1000, failedInARow: 20 }, { keyAdvice: "set THE_KEY" });
+    const one = new Breaker({ ...PATIENT, failedInARow: 20 }, { keyAdvice: "set THE_KEY" });
     one.requestFailed(failed("status", 401));
     one.requestFailed(failed("status", 403));
     one.requestAnswered();
