@@ -67,7 +67,7 @@ export class InterruptedError extends Error {
 
 /** A run with one of its docs failed is written out all the same; `counts.failed` says so. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { task, data, output, signal } = options;
+  const { task, data, output, signal, progress } = options;
   // Every doc in flight listens to it, which is many but bounded: no sign of a leak.
   setMaxListeners(0, signal);
   const settings = resolveSettings(task, data, options.settings);
@@ -75,8 +75,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   try {
     // What is wrong with a new run's prompts or engine is said before there is a folder.
     promptsOf(options, settings);
-    const engine = await engines.identity(signal);
-    if ((await readRunRecord(output)) === undefined) await engines.check?.(signal);
+    const engine = await engines.identity(signal, progress.note);
+    if ((await readRunRecord(output)) === undefined) await engines.check?.(signal, progress.note);
     return await evaluateIn(await openFolder(options, settings, engine), engines, settings, options);
   } finally {
     await engines.close();

@@ -17,13 +17,15 @@ export type VariantFacts = Readonly<Record<string, unknown>>;
 /** `captures`: nothing that is asked is timed. */
 export type OpenPurpose = "answers" | "captures";
 
+/** Takes something to know, such as what is being waited for. */
+export type Note = (text: string) => void;
+
 export interface OpenContext {
   readonly purpose: OpenPurpose;
   readonly signal: AbortSignal;
   /** The variant's folder of the run; an engine may keep its log there. It exists. */
   readonly folder: string;
-  /** Something to know, such as what is being waited for. */
-  readonly note: (text: string) => void;
+  readonly note: Note;
 }
 
 /**
@@ -45,10 +47,13 @@ export interface VariantEngines {
   readonly routing: RoutingSource;
   /** Whether its runners show what layers give out. Default: false. */
   readonly outputs?: boolean;
-  /** @throws UserError when the engine is not there, or is not what was asked for */
-  identity(signal: AbortSignal): Promise<EngineIdentity>;
+  /**
+   * @param note - told what is being waited for
+   * @throws UserError when the engine is not there, or is not what was asked for
+   */
+  identity(signal: AbortSignal, note: Note): Promise<EngineIdentity>;
   /** Finds what can be wrong before anything is written. Missing where `identity` has done so. */
-  check?(signal: AbortSignal): Promise<void>;
+  check?(signal: AbortSignal, note: Note): Promise<void>;
   /** The variant's runner; the same one until it is released, or opened for captures where these need another. */
   open(variant: VariantName, context: OpenContext): Promise<OpenedVariant>;
   /** Why two variants must not be compared, by their facts; empty where nothing speaks against it. */

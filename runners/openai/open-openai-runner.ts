@@ -5,6 +5,7 @@ import { Breaker } from "./breaker.ts";
 import type { Reach } from "./breaker.ts";
 import { createCapturer } from "./capture.ts";
 import type { DialectName } from "./dialects.ts";
+import { Holds } from "./holds.ts";
 import { createLogprobAsker } from "./logprobs.ts";
 import { list } from "./models.ts";
 import type { ServedModel } from "./models.ts";
@@ -64,9 +65,11 @@ export async function openOpenAiRunner(
   const close = async (): Promise<void> => {
     await Promise.all(transports.map((transport) => transport.close()));
   };
+  const urls = transports.map(({ baseUrl }) => baseUrl);
+  const holds = new Holds(urls, { ...resolved.retries, notify: resolved.notify });
   let served: ServedModel;
   try {
-    served = await resolveModel(transports, resolved, signal);
+    served = await resolveModel(transports, { ...resolved, holds }, signal);
   } catch (error) {
     await close();
     throw error;
@@ -77,7 +80,7 @@ export async function openOpenAiRunner(
   const probe = (): Promise<Reach> => reachOf(transports, headers, closed.signal);
   const keyAdvice = `set ${keyVariable(options)} to one that it takes`;
   const breaker = new Breaker(resolved.breaker, { probe, keyAdvice });
-  const life = { breaker, closed: closed.signal };
+  const life = { breaker, holds, closed: closed.signal };
   const requester = new Requester({ ...resolved, ...life, transports, note });
   const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
   const capturer =
@@ -111,7 +114,7 @@ export async function openOpenAiRunner(
       extra_body: extraBody,
     },
     endpoint: {
-      base_urls: transports.map(({ baseUrl }) => baseUrl),
+      base_urls: urls,
       stream,
       header_names: headers.addedNames,
     },

@@ -1,15 +1,16 @@
 /** Asks servers what they offer. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../errors.ts";
 import { asksForTooLong, backoffMs } from "./backoff.ts";
 import type { Reach } from "./breaker.ts";
 import { AttemptError } from "./failure.ts";
+import type { Holds } from "./holds.ts";
 import { chooseModel, readModels } from "./models.ts";
 import type { ServedModel } from "./models.ts";
 import type { ResolvedHeaders } from "./headers.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readJson } from "./read-reply.ts";
 import type { Transport } from "./transport.ts";
+import { wait } from "./wait.ts";
 
 /** Listing models runs nothing: a server that needs longer is not ready. */
 const MODELS_TIMEOUT_MS = 30_000;
@@ -41,6 +42,10 @@ export async function fetchModels(
   }
 }
 
+export interface ResolveModelOptions extends ResolvedOptions {
+  readonly holds: Holds;
+}
+
 /**
  * The model that all replicas offer.
  *
@@ -48,7 +53,7 @@ export async function fetchModels(
  */
 export async function resolveModel(
   transports: readonly Transport[],
-  options: ResolvedOptions,
+  options: ResolveModelOptions,
   signal: AbortSignal,
 ): Promise<ServedModel> {
   const { askedModel, dialect } = options;
@@ -68,7 +73,7 @@ export async function resolveModel(
 /** Where the list is needless, a server that answers at all will do: Transformers fails to list where it has no cache. */
 async function modelsOf(
   transport: Transport,
-  options: ResolvedOptions,
+  options: ResolveModelOptions,
   needless: boolean,
   signal: AbortSignal,
 ): Promise<readonly ServedModel[] | undefined> {
@@ -90,8 +95,8 @@ async function modelsOf(
       const otherwise = options.dialect.loadsUnlistedModels === true ? "; or name the model with --model" : "";
       if (!retry || tooLong !== undefined || attempts === ATTEMPTS)
         throw new UserError(`${baseUrl} is not ready: ${message}${otherwise}`);
-      const wait = backoffMs(attempts - 1, retryAfterMs, options.retries, options.random);
-      await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
+      if (retryAfterMs !== undefined) options.holds.hold(baseUrl, retryAfterMs, `${baseUrl}: ${message}`);
+      await wait(backoffMs(attempts - 1, retryAfterMs, options.retries, options.random), signal);
     }
   }
 }

@@ -5,6 +5,7 @@ import { backoffMs, parseRetryAfter } from "../../../runners/openai/backoff.ts";
 import { Breaker } from "../../../runners/openai/breaker.ts";
 import type { Reach } from "../../../runners/openai/breaker.ts";
 import type { Failure, FailureKind } from "../../../runners/openai/failure.ts";
+import { Holds } from "../../../runners/openai/holds.ts";
 import { Replicas } from "../../../runners/openai/replicas.ts";
 import { EngineLostError } from "../../../runners/runner.ts";
 
@@ -56,6 +57,44 @@ describe("parseRetryAfter", () => {
   });
 });
 
+describe("Holds", () => {
+  const holds = (): { now: number; readonly told: string[]; readonly of: Holds } => {
+    const told: string[] = [];
+    const clock = { now: 0 };
+    const options = { retryAfterMaxMs: 600_000, notify: (text: string) => told.push(text), now: () => clock.now };
+    return Object.assign(clock, { told, of: new Holds(["a", "b"], options) });
+  };
+
+  it("lasts as long as the longest that was asked for, and is over then", () => {
+    const one = holds();
+    one.of.hold("a", 20_000, "HTTP 429");
+    one.of.hold("a", 10_000, "HTTP 429");
+    expect([one.of.heldMs("a"), one.of.heldMs("b"), one.of.freeInMs()]).toEqual([20_000, 0, 0]);
+    one.of.hold("b", 5000, "HTTP 429");
+    expect(one.of.freeInMs()).toBe(5000);
+    one.now = 20_000;
+    expect([one.of.heldMs("a"), one.of.freeInMs()]).toEqual([0, 0]);
+  });
+
+  it("is told once, with its end and its reason, and again only where it gets much longer", () => {
+    const one = holds();
+    one.of.hold("a", 60_000, "HTTP 429: slow down");
+    expect(one.told).toEqual([]);
+    for (let i = 0; i < 100; i++) one.of.hold("b", 60_000 + i, "HTTP 429: slow down");
+    expect(one.told).toEqual([expect.stringMatching(/^no request is sent before \d.*: HTTP 429: slow down$/)]);
+    one.now = 30_000;
+    for (const url of ["a", "b"]) one.of.hold(url, 120_000, "HTTP 503");
+    expect(one.told).toEqual([expect.anything(), expect.stringContaining("HTTP 503")]);
+  });
+
+  it("of a moment needs no words, and one that is too long is none", () => {
+    const one = holds();
+    for (const url of ["a", "b"]) one.of.hold(url, 4999, "HTTP 429");
+    for (const url of ["a", "b"]) one.of.hold(url, 600_001, "HTTP 429");
+    expect([one.told, one.of.freeInMs()]).toEqual([[], 4999]);
+  });
+});
+
 describe("Replicas", () => {
   it("gives each request to the least busy, and takes turns among equals", () => {
     const replicas = new Replicas(["a", "b", "c"], () => 0);
@@ -96,16 +135,26 @@ describe("Replicas", () => {
     expect(replicas.acquire("a").replica).toBe("a");
   });
 
-  it("spares one that asked to be left alone, and knows when one is free again", () => {
+  it("leaves one alone that asked for it, rather than one that is out of reach", () => {
+    const held = new Map([["a", 60_000]]);
     let now = 0;
-    const replicas = new Replicas(["a", "b"], () => now);
-    replicas.acquire().hold(60_000);
-    expect([replicas.acquire().replica, replicas.acquire().replica, replicas.heldMs()]).toEqual(["b", "b", 0]);
-    replicas.acquire().hold(30_000);
-    now = 10_000;
-    expect(replicas.heldMs()).toBe(20_000);
-    now = 30_000;
-    expect([replicas.heldMs(), replicas.acquire().replica]).toEqual([0, "b"]);
+    const replicas = new Replicas(
+      ["a", "b"],
+      () => now,
+      (replica) => Math.max(0, (held.get(replica) ?? 0) - now),
+    );
+    const lease = replicas.acquire();
+    expect([lease.replica, replicas.waitMs()]).toEqual(["b", 0]);
+    lease.unreachable();
+    lease.release();
+    // Until one of them may well answer: b's penalty ends first.
+    expect([replicas.acquire("b").replica, replicas.waitMs()]).toEqual(["b", 1000]);
+    now = 1001;
+    expect(replicas.waitMs()).toBe(0);
+    held.set("b", 90_000);
+    expect(replicas.waitMs()).toBe(58_999);
+    now = 60_000;
+    expect([replicas.waitMs(), replicas.acquire().replica]).toEqual([0, "a"]);
   });
 
   it("asks the only one there is, whatever it did", () => {
