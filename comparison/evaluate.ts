@@ -75,8 +75,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   try {
     // What is wrong with a new run's prompts or engine is said before there is a folder.
     promptsOf(options, settings);
-    const engine = await engines.identity(signal, progress.note);
-    if ((await readRunRecord(output)) === undefined) await engines.check?.(signal, progress.note);
+    const engine = await engines.identity(signal, (text) => progress.note(text));
+    if ((await readRunRecord(output)) === undefined) await engines.check?.(signal, (text) => progress.note(text));
     return await evaluateIn(await openFolder(options, settings, engine), engines, settings, options);
   } finally {
     await engines.close();
