@@ -8,6 +8,7 @@ import { didYouMean } from "../nearest.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { describeEnvironment } from "../reports/environment.ts";
 import type { Benchmark } from "./benchmark.ts";
+import { benchBootstrap } from "./bootstrap.ts";
 import { benchCaptures } from "./captures.ts";
 import { benchClient } from "./client.ts";
 import { benchDrift } from "./drift.ts";
@@ -22,6 +23,7 @@ import { benchTasks } from "./tasks.ts";
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   routing: { title: "Routing data: the fused chain against the reference chain and a copy", run: benchRouting },
   captures: { title: "Two captures compared", run: benchCaptures },
+  bootstrap: { title: "The bootstrap over docs", run: benchBootstrap },
   tasks: { title: "Tasks: prompts, marking, problems", run: benchTasks },
   engine: { title: "The embedded engine against Transformers", run: benchEngine },
   "llama-cpp": { title: "The embedded engine against llama.cpp", run: benchLlamaCpp },

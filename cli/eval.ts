@@ -4,7 +4,7 @@ import {
   DEFAULT_MAX_TOKENS,
   DEFAULT_PARITY_DOCS,
 } from "../comparison/defaults.ts";
-import { EngineError } from "../errors.ts";
+import { EngineError, UserError } from "../errors.ts";
 import type { Comparison } from "../reports/comparison.ts";
 import type { Command } from "./command.ts";
 import { defineCommand } from "./command.ts";
@@ -60,6 +60,11 @@ export const evalCommand: Command = defineCommand({
       describe: "docs at a time",
       defaultDescription: String(DEFAULT_CONCURRENCY),
     }),
+    "noise-floor": {
+      type: "boolean",
+      default: false,
+      describe: "ask the baseline once more, and hold fused to what two runs of the baseline differ by",
+    },
     "parity-docs": integerFlag("parity-docs", {
       min: 1,
       describe: "docs whose routing is compared",
@@ -71,6 +76,11 @@ export const evalCommand: Command = defineCommand({
       describe: "a difference of exact match that does not matter, in points",
       defaultDescription: String(DEFAULT_MARGIN_POINTS),
     }),
+    "until-decided": {
+      type: "boolean",
+      default: false,
+      describe: "ask docs in random order, and stop once a test made for it has decided",
+    },
     "fail-on-inconclusive": {
       type: "boolean",
       default: false,
@@ -111,6 +121,11 @@ export const evalCommand: Command = defineCommand({
       import("../reports/console.ts"),
       import("../reports/json.ts"),
     ]);
+    if (flags["noise-floor"] && !flags.fused)
+      throw new UserError("--noise-floor is what fused is held to: add --fused, or leave it out");
+    if (flags["until-decided"] && !flags.fused) {
+      throw new UserError("--until-decided is about the difference of two variants: add --fused");
+    }
     const task = getTask(flags.task ?? "");
     const data = await task.load({ ...(flags.data !== undefined && { dir: flags.data }) });
     const engines = await enginesOf(flags);
@@ -132,6 +147,8 @@ export const evalCommand: Command = defineCommand({
           parityDocs: flags["parity-docs"],
           allowDifferences: flags["allow-differences"],
           marginPoints: flags.margin,
+          untilDecided: flags["until-decided"],
+          noiseFloor: flags["noise-floor"],
         }),
         engines,
         output,

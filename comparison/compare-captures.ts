@@ -6,14 +6,17 @@ import { setImmediate } from "node:timers/promises";
 import { UserError } from "../errors.ts";
 import { NEAR_TIE_MARGIN } from "../metrics/routing-parity.ts";
 import { RoutingComparison } from "../metrics/routing-comparison.ts";
+import { PictureTally } from "../metrics/routing-picture.ts";
 import type { LayerRows } from "../metrics/layer-tally.ts";
 import type { CloseScores } from "../metrics/near-tie.ts";
 import { byteComparison } from "../metrics/same-bytes.ts";
 import type { CaptureComparison, CaptureSide } from "../reports/capture-comparison.ts";
 import { checkSameShape, checkSameTokens } from "../runners/captures/comparable-captures.ts";
-import type { CaptureSource, IdArray, WeightDtype } from "../runners/captures/capture-source.ts";
+import type { CapturedTokenInfo, CaptureSource, IdArray, WeightDtype } from "../runners/captures/capture-source.ts";
 import { CaptureScan } from "../runners/captures/scan-capture.ts";
 import { TokenRuns } from "../runners/captures/token-runs.ts";
+import type { TokenDecoder } from "../runners/token-decoder.ts";
+import { tokensInContext } from "./tokens-in-context.ts";
 import { judgeSelection, MAX_WEIGHT_DIFFERENCE } from "./verdict.ts";
 
 export interface CompareCapturesOptions {
@@ -21,6 +24,10 @@ export interface CompareCapturesOptions {
   readonly weightTolerance?: number | undefined;
   /** Largest router margin of a near-tie. Default: by the same dtype. */
   readonly nearTieMargin?: number | undefined;
+  /** Look at margins, load and the worst tokens too: every entry and every margin is then read. Default: false. */
+  readonly picture?: boolean;
+  /** Text of the tokens. Default: they are shown by id. */
+  readonly decoder?: TokenDecoder | undefined;
   /** Called after each block of tokens. */
   readonly progress?: (tokensDone: number) => void;
 }
@@ -52,11 +59,13 @@ export async function compareCaptures(
   options: CompareCapturesOptions = {},
 ): Promise<CaptureComparison> {
   checkSameShape(a, b);
-  const { layers, nExpertsAct: k, nTokens } = a;
+  const { layers, nExpertsAct: k, nExpertsTot, nTokens } = a;
   const rounding = WITHIN_ROUNDING[coarser(a.weights, b.weights)];
   const { weightTolerance = rounding.weight, nearTieMargin = rounding.margin } = options;
   const marginsKnown = a.margins && b.margins;
-  const comparison = new RoutingComparison({ layers, k, marginsKnown, nearTieMargin, weightTolerance });
+  const shape = { layers, k, nearTieMargin, weightTolerance };
+  const picture = options.picture === true ? new PictureTally({ ...shape, nExpertsTot }) : undefined;
+  const comparison = new RoutingComparison({ ...shape, marginsKnown, observer: picture });
   const [one, two] = [a, b].map((source) => ({ source, scan: new CaptureScan(source) })) as [Side, Side];
   const docs = { a: new TokenRuns(a), b: new TokenRuns(b) };
   const known = { inputIds: true, docs: true };
@@ -69,7 +78,9 @@ export async function compareCaptures(
     known.docs &&= tokens.a.docIndex !== undefined || tokens.b.docIndex !== undefined;
     const side = tokens.a.docIndex === undefined ? "b" : "a";
     comparison.beginBlock(docs[side].cut(from, to - from, tokens[side]));
-    for (let index = 0; index < layers.length; index++) compareLayer(comparison, { one, two, index, from, to });
+    for (let index = 0; index < layers.length; index++) {
+      compareLayer(comparison, { one, two, index, from, to });
+    }
     comparison.endBlock();
     one.scan.endBlock(to - from, tokens.a.inputIds);
     two.scan.endBlock(to - from, tokens.b.inputIds);
@@ -95,8 +106,22 @@ export async function compareCaptures(
     },
     routing,
     detail,
+    ...(picture !== undefined && { picture: reported(picture, a, b, options.decoder) }),
     verdict: judgeSelection(routing, detail, settings),
   };
+}
+
+function reported(
+  tally: PictureTally,
+  a: CaptureSource,
+  b: CaptureSource,
+  decoder: TokenDecoder | undefined,
+): NonNullable<CaptureComparison["picture"]> {
+  const { worst, ...picture } = tally.result();
+  // Either may say which tokens and docs they are.
+  const says = ({ inputIds, docIndex }: CapturedTokenInfo): boolean => inputIds !== undefined && docIndex !== undefined;
+  const source = says(a.tokens(0, 1)) || !says(b.tokens(0, 1)) ? a : b;
+  return { ...picture, worst: tokensInContext(worst, source, { decoder }) };
 }
 
 interface Side {

@@ -2,22 +2,45 @@
 import { decideAll } from "../metrics/decide.ts";
 import type { Decision } from "../metrics/decide.ts";
 import { ONE_SIDED_LEVEL } from "../metrics/interval.ts";
+import type { Interval } from "../metrics/interval.ts";
 import { planDocs } from "../metrics/plan-docs.ts";
 import type { DocsPlan } from "../metrics/plan-docs.ts";
+import { decideSequentially, sequentialInterval } from "../metrics/sequential.ts";
 import type { AnswersVerdict, FilterDecision, PairedByFilter } from "../reports/comparison.ts";
 import { count, counted, points } from "../reports/number-text.ts";
 
+export interface JudgeAnswersOptions {
+  /** As a share. */
+  readonly margin: number;
+  /** The run was looked at while it went on, to stop once it is decided. Default: false. */
+  readonly untilDecided?: boolean;
+}
+
 export function judgeAnswers(
   paired: readonly PairedByFilter[],
-  { margin }: { readonly margin: number },
+  { margin, untilDecided = false }: JudgeAnswersOptions,
 ): AnswersVerdict {
-  const decisions = decideAll(paired, { margin, level: ONE_SIDED_LEVEL });
+  const level = ONE_SIDED_LEVEL;
+  const decisions = (untilDecided ? decideSequentially : decideAll)(paired, { margin, level });
   const filters = paired.map((pair, index): FilterDecision => {
     const decision = decisions[index] as Decision;
-    const plan = decision === "inconclusive" ? planFor(pair, margin) : undefined;
-    return { filter: pair.filter, decision, ...(plan === undefined ? {} : { plan }) };
+    const interval = intervalOf(pair, untilDecided);
+    // What a test of a fixed number would take is no plan for this one.
+    const plan = decision === "inconclusive" && !untilDecided ? planFor(pair, margin) : undefined;
+    return {
+      filter: pair.filter,
+      decision,
+      ...(interval === undefined ? {} : { interval }),
+      ...(plan === undefined ? {} : { plan }),
+    };
   });
-  return { margin, level: ONE_SIDED_LEVEL, filters };
+  return { margin, level, method: untilDecided ? "sequential" : "fixed", filters };
+}
+
+function intervalOf(pair: PairedByFilter, untilDecided: boolean): Interval | undefined {
+  if (pair.difference.kind === "no docs") return undefined;
+  if (untilDecided) return sequentialInterval(pair);
+  return { low: pair.difference.low, high: pair.difference.high };
 }
 
 /**
@@ -36,23 +59,28 @@ function planFor({ n, onlyBaseline, onlyFused }: PairedByFilter, margin: number)
 /** One sentence for filters that found the same, of all filters or of those that came to `only`. */
 export function answersText(
   paired: readonly PairedByFilter[],
-  { margin, filters }: AnswersVerdict,
+  { margin, filters, method }: AnswersVerdict,
   only?: Decision,
 ): string[] {
   const byText = new Map<string, string[]>();
   for (const [index, pair] of paired.entries()) {
     const decided = filters[index] as FilterDecision;
     if (only !== undefined && decided.decision !== only) continue;
-    const text = filterText(pair, decided, margin);
+    const text = filterText(pair, decided, { margin, method });
     byText.set(text, [...(byText.get(text) ?? []), pair.filter]);
   }
   return [...byText].map(([text, names]) => `${names.join(", ")}: ${text}`);
 }
 
-function filterText({ n, difference }: PairedByFilter, { decision, plan }: FilterDecision, margin: number): string {
+function filterText(
+  { n, difference }: PairedByFilter,
+  { decision, plan, interval: { low, high } = { low: -1, high: 1 } }: FilterDecision,
+  { margin, method }: Pick<AnswersVerdict, "margin" | "method">,
+): string {
   if (difference.kind === "no docs") return "no docs";
-  const { delta, low, high } = difference;
-  const interval = `95 % interval ${points(low)} to ${points(high)}`;
+  const { delta } = difference;
+  const kind = method === "sequential" ? "95 % interval at every look" : "95 % interval";
+  const interval = `${kind} ${points(low)} to ${points(high)}`;
   const ofMargin = `a margin of ${marginText(margin)}`;
   switch (decision) {
     case "regressed":

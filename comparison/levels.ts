@@ -1,12 +1,15 @@
 /** The four levels of parity as rows: what was judged, what was found, what it was held to. */
 import { relativeDifference } from "../metrics/output-difference.ts";
 import { tiesOf } from "../metrics/routing-parity.ts";
-import type { Comparison, JudgedOutputs, LevelRow } from "../reports/comparison.ts";
+import type { Comparison, JudgedOutputs, LevelRow, NoiseFloor } from "../reports/comparison.ts";
 import { count, counted, size } from "../reports/number-text.ts";
 import { judgeAnswers } from "./judge-answers.ts";
-import { LOGPROB_THRESHOLD, logprobFaults, ROUTING_THRESHOLDS, routingFaults } from "./verdict.ts";
+import type { JudgeAnswersOptions } from "./judge-answers.ts";
+import { FLOOR_THRESHOLDS, LOGPROB_THRESHOLD, logprobFaults, ROUTING_THRESHOLDS, routingFaults } from "./verdict.ts";
 
 type Judged = Pick<Comparison, "paired" | "parity" | "logprobs" | "outputs" | "divergence">;
+
+const NO_THRESHOLD = "no threshold: ";
 
 /**
  * Largest difference of a MoE layer's output, root mean square over that of the output itself. Two orders of summing in
@@ -17,16 +20,26 @@ const MAX_RELATIVE_OUTPUT = 1e-4;
 /** In nats, at any token. Of such outputs 2e-12 was seen; it goes with the square of what the outputs differ by. */
 const MAX_KL = 1e-6;
 
-/** @param margin - of the answers, as a share */
-export function levelsOf(judged: Judged, margin: number): LevelRow[] {
+export function levelsOf(judged: Judged, options: JudgeAnswersOptions, floor?: NoiseFloor): LevelRow[] {
+  const rows = rowsOf(judged, options, floor);
+  if (floor === undefined) return rows;
+  const outputs = { kind: "not judged", reason: "compared once" } as const;
+  const ofFloor = new Map(rowsOf({ ...floor, outputs }, options).map((each) => [each.what, each]));
+  return rows.map((each) => {
+    const measured = ofFloor.get(each.what)?.found.replace(NO_THRESHOLD, "");
+    return measured === undefined || measured === outputs.reason ? each : Object.assign(each, { floor: measured });
+  });
+}
+
+function rowsOf(judged: Judged, options: JudgeAnswersOptions, floor?: NoiseFloor): LevelRow[] {
   return [
     routingDataRow(judged),
-    expertsRow(judged),
-    weightsRow(judged),
+    expertsRow(judged, floor),
+    weightsRow(judged, floor),
     ...outputRows(judged),
-    logprobsRow(judged),
+    logprobsRow(judged, floor),
     divergenceRow(judged),
-    ...answerRows(judged, margin),
+    ...answerRows(judged, options),
   ];
 }
 
@@ -54,14 +67,15 @@ function routingDataRow({ parity }: Judged): LevelRow {
   return row(1, what, broken > 0, found, "none broken");
 }
 
-function expertsRow({ parity }: Judged): LevelRow {
+function expertsRow({ parity }: Judged, floor?: NoiseFloor): LevelRow {
   const what = "experts, as sets";
   if (parity.kind === "not judged") return unjudged(2, what, parity.reason);
   const { routing } = parity;
-  const fails = routingFaults(routing).experts.length > 0;
+  const fails = routingFaults(routing, floor).experts.length > 0;
+  const measured = floor?.parity.kind === "judged";
   if (!routing.marginsKnown) {
     const found = `${count(routing.tokensAffected)} of ${counted(routing.tokens, "token")} to other experts`;
-    return row(2, what, fails, found, ROUTING_THRESHOLDS.tokens);
+    return row(2, what, fails, found, measured ? FLOOR_THRESHOLDS.rate : ROUTING_THRESHOLDS.tokens);
   }
   const sum = (of: "tokens" | "nearTies" | "downstream" | "unexplained"): number =>
     routing.layers.reduce((total, layer) => total + layer[of], 0);
@@ -70,17 +84,18 @@ function expertsRow({ parity }: Judged): LevelRow {
     `of ${counted(sum("tokens"), "choice")} ${count(sum("unexplained"))} unexplained, ${counted(sum("nearTies"), "near-tie")}, ` +
     `${count(sum("downstream"))} downstream; so close are ${count(both)} in both, ${count(onlyBaseline)} in the ` +
     `baseline alone, ${count(onlyFused)} in fused alone`;
-  return row(2, what, fails, found, ROUTING_THRESHOLDS.experts);
+  return row(2, what, fails, found, measured ? FLOOR_THRESHOLDS.rate : ROUTING_THRESHOLDS.experts);
 }
 
-function weightsRow({ parity }: Judged): LevelRow {
+function weightsRow({ parity }: Judged, floor?: NoiseFloor): LevelRow {
   const what = "weights, by id";
   if (parity.kind === "not judged") return unjudged(2, what, parity.reason);
   const all = parity.routing.layers.map(({ weights }) => weights);
   const compared = all.reduce((sum, weights) => sum + weights.count, 0);
   if (compared === 0) return unjudged(2, what, "the engine gives no weights, or none of the same experts");
   const found = `largest difference ${size(Math.max(...all.map(({ max }) => max)))} of ${counted(compared, "weight")}`;
-  return row(2, what, routingFaults(parity.routing).weights.length > 0, found, ROUTING_THRESHOLDS.weights);
+  const held = [ROUTING_THRESHOLDS.weights, ...(floor?.parity.kind === "judged" ? [FLOOR_THRESHOLDS.size] : [])];
+  return row(2, what, routingFaults(parity.routing, floor).weights.length > 0, found, held.join(", "));
 }
 
 function outputRows({ outputs }: Pick<Judged, "outputs">): LevelRow[] {
@@ -110,13 +125,14 @@ function divergences(what: string, { kl }: JudgedOutputs): LevelRow {
   return row(3, what, kl.max > MAX_KL || kl.notFinite > 0, found, `${size(MAX_KL)} nats at any token`);
 }
 
-function logprobsRow({ logprobs }: Judged): LevelRow {
+function logprobsRow({ logprobs }: Judged, floor?: NoiseFloor): LevelRow {
   const what = "log-probabilities";
   if (logprobs.kind === "not judged") return unjudged(3, what, logprobs.reason);
   const { count: n, sum, max, notFinite } = logprobs;
   if (n + notFinite === 0) return unjudged(3, what, "none to compare");
   const found = `largest difference ${size(max)}, mean ${size(n === 0 ? 0 : sum / n)} over ${counted(n, "token")}`;
-  return row(3, what, logprobFaults(logprobs).length > 0, found, LOGPROB_THRESHOLD);
+  const held = [LOGPROB_THRESHOLD, ...(floor?.logprobs.kind === "judged" ? [FLOOR_THRESHOLDS.size] : [])];
+  return row(3, what, logprobFaults(logprobs, floor).length > 0, found, held.join(", "));
 }
 
 function divergenceRow({ divergence }: Judged): LevelRow {
@@ -130,7 +146,7 @@ function divergenceRow({ divergence }: Judged): LevelRow {
       : `${count(diverged)} of ${counted(docs, "doc")} diverge, the median at ${unit} ${count(medianPosition ?? 0)} ` +
         `(the first: doc ${one.doc_id}, ${unit} ${count(one.position)}, ${said(one.baseline)} and ${said(one.fused)})`;
   // A single near-tie makes a text another one, which is as right.
-  return unjudged(3, what, `no threshold: ${found}`);
+  return unjudged(3, what, `${NO_THRESHOLD}${found}`);
 }
 
 function said(what: number | string | null): string {
@@ -138,8 +154,8 @@ function said(what: number | string | null): string {
   return typeof what === "number" ? String(what) : JSON.stringify(what);
 }
 
-function answerRows({ paired }: Judged, margin: number): LevelRow[] {
-  const { filters } = judgeAnswers(paired, { margin });
+function answerRows({ paired }: Judged, options: JudgeAnswersOptions): LevelRow[] {
+  const { filters } = judgeAnswers(paired, options);
   return paired.map(({ filter, n, onlyBaseline, onlyFused }, index) => {
     const what = `answers, ${filter}`;
     if (n === 0) return unjudged(4, what, "no doc was answered by both variants");

@@ -1,6 +1,8 @@
 /** Did all that was asked for hold? */
 import { leastOf } from "../metrics/decide.ts";
 import { poissonTail } from "../metrics/poisson.ts";
+import { rateExcess } from "../metrics/rate-excess.ts";
+import type { Rate } from "../metrics/rate-excess.ts";
 import type { RoutingDetail } from "../metrics/routing-comparison.ts";
 import { NEAR_TIE_MARGIN, tiesOf } from "../metrics/routing-parity.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
@@ -10,6 +12,7 @@ import { count, counted, size } from "../reports/number-text.ts";
 import type {
   JudgedLogprobs,
   JudgedParity,
+  NoiseFloor,
   NotJudged,
   PairedByFilter,
   VariantSummary,
@@ -17,12 +20,19 @@ import type {
 } from "../reports/comparison.ts";
 import { DEFAULT_MARGIN_POINTS } from "./defaults.ts";
 import { answersText, judgeAnswers } from "./judge-answers.ts";
+import type { JudgeAnswersOptions } from "./judge-answers.ts";
 
 /**
  * The share of tokens whose expert set may differ where the engine gives no margins, so that a near-tie cannot be told
  * from a fault. Two orders of summing flip about one token in 10,000; any fault that the answers could show, over 1 %.
  */
 const MAX_TOKENS_AFFECTED = 0.001;
+
+/**
+ * Of what two runs of the baseline were seen to do where what is compared is no rate but a size: the largest of as many is
+ * exceeded half of the time by as noisy a variant, and seldom twofold. A convention, no test.
+ */
+const FLOOR_FACTOR = 2;
 
 /** As many tokens as that share makes less likely than this are a fault: of a few hundred tokens, one flips by chance. */
 const CHANCE_OF_FAULT = 0.01;
@@ -47,11 +57,13 @@ export const LOGPROB_THRESHOLD: string = `${MAX_MEAN_LOGPROB_DIFFERENCE} on aver
 /** Of fewer tokens than this, one unlikely token makes the mean. */
 const MIN_LOGPROBS = 32;
 
-export interface JudgeOptions {
-  /** The loss that is taken for none, as a share. */
-  readonly margin: number;
+export interface JudgeOptions extends JudgeAnswersOptions {
+  /** The run stopped because it was decided: docs that were not asked are not missing. Default: false. */
+  readonly decided?: boolean;
   /** What else speaks against the engine, in words. Default: nothing. */
   readonly otherFaults?: readonly string[];
+  /** What two runs of the baseline differ by, where that was measured. */
+  readonly floor?: NoiseFloor | undefined;
 }
 
 export function judge(
@@ -61,9 +73,9 @@ export function judge(
   /** What of the routing could not be had, in words. */
   unscored: readonly string[] = [],
   logprobs: JudgedLogprobs | NotJudged = { kind: "not judged", reason: "not asked for" },
-  { margin, otherFaults = [] }: JudgeOptions = { margin: DEFAULT_MARGIN_POINTS / 100 },
+  { decided = false, otherFaults = [], floor, ...options }: JudgeOptions = { margin: DEFAULT_MARGIN_POINTS / 100 },
 ): Verdict {
-  const missing = [...variants.flatMap(missingDocs), ...unscored];
+  const missing = [...variants.flatMap((variant) => missingDocs(variant, decided)), ...unscored];
   const unjudged =
     parity.kind === "not judged" && (parity.broken === true || parity.lacking === true)
       ? [`routing was not judged: ${parity.reason}`]
@@ -71,11 +83,11 @@ export function judge(
   missing.push(...unjudged);
   const complete = missing.length === 0;
   if (variants.length < 2) return { held: true, complete, reasons: missing };
-  const answers = judgeAnswers(paired, { margin });
+  const answers = judgeAnswers(paired, options);
   const byAnswers = leastOf(answers.filters.map(({ decision }) => decision));
   const faults = [
-    ...(parity.kind === "judged" ? parityFaults(parity) : []),
-    ...(logprobs.kind === "judged" ? logprobFaults(logprobs) : []),
+    ...(parity.kind === "judged" ? parityFaults(parity, floor) : []),
+    ...(logprobs.kind === "judged" ? logprobFaults(logprobs, floor) : []),
     ...otherFaults,
   ];
   if (byAnswers === "regressed" || faults.length > 0) {
@@ -86,7 +98,7 @@ export function judge(
     const nothing = "no doc was answered by both variants: nothing was compared";
     return { outcome: "inconclusive", answers, held: false, complete, reasons: [nothing, ...missing] };
   }
-  const sound = heldText(parity, logprobs);
+  const sound = heldText(parity, logprobs, floor);
   const texts = answersText(paired, answers);
   if (byAnswers === "inconclusive" && provesEquality(paired, parity, logprobs)) {
     const proof = `by routing parity: ${[...sound, "log-probabilities agree", "no doc flipped"].join("; ")}`;
@@ -120,12 +132,16 @@ function provesEquality(
   const weights = routing.layers.every(({ weights: { count: compared } }) => compared > 0);
   const levels = invariants.checked + invariants.inAnswers > 0 && routing.marginsKnown && weights && logprobs.count > 0;
   const close = logprobs.notFinite === 0 && logprobs.sum <= LOGPROBS_AGREE * logprobs.count;
+  const explained = routing.firstUnexplained === null;
   const flipped = paired.some(({ onlyBaseline, onlyFused }) => onlyBaseline + onlyFused > 0);
-  return levels && close && !flipped && routing.tokens >= MIN_TOKENS_OF_PARITY;
+  return levels && close && explained && !flipped && routing.tokens >= MIN_TOKENS_OF_PARITY;
 }
 
-function missingDocs({ name, counts: { total, failed, skipped }, failures }: VariantSummary): string[] {
-  const missing = failed + skipped;
+function missingDocs(
+  { name, counts: { total, failed, skipped }, failures }: VariantSummary,
+  decided: boolean,
+): string[] {
+  const missing = failed + (decided ? 0 : skipped);
   if (missing === 0) return [];
   const [first] = failures;
   const why = first === undefined ? "" : ` (doc ${first.doc_id}: ${first.reason})`;
@@ -133,9 +149,11 @@ function missingDocs({ name, counts: { total, failed, skipped }, failures }: Var
 }
 
 /** What they say against the engine. */
-export function logprobFaults({ count: n, sum, notFinite }: JudgedLogprobs): string[] {
+export function logprobFaults({ count: n, sum, notFinite }: JudgedLogprobs, floor?: NoiseFloor): string[] {
   const faults: string[] = [];
-  if (n >= MIN_LOGPROBS && sum / n > MAX_MEAN_LOGPROB_DIFFERENCE)
+  const measured = floor?.logprobs.kind === "judged" && floor.logprobs.count > 0 ? floor.logprobs : undefined;
+  const allowed = measured === undefined ? 0 : (FLOOR_FACTOR * measured.sum) / measured.count;
+  if (n >= MIN_LOGPROBS && sum / n > Math.max(MAX_MEAN_LOGPROB_DIFFERENCE, allowed))
     faults.push(
       `log-probabilities of the same ${count(n)} tokens differ by ${(sum / n).toPrecision(2)} on average, more than rounding explains`,
     );
@@ -143,8 +161,12 @@ export function logprobFaults({ count: n, sum, notFinite }: JudgedLogprobs): str
   return faults;
 }
 
-function heldText(parity: JudgedParity | NotJudged, logprobs: JudgedLogprobs | NotJudged): string[] {
-  if (parity.kind === "judged") return [parityHeld(parity)];
+function heldText(
+  parity: JudgedParity | NotJudged,
+  logprobs: JudgedLogprobs | NotJudged,
+  floor: NoiseFloor | undefined,
+): string[] {
+  if (parity.kind === "judged") return [parityHeld(parity, floor)];
   return logprobs.kind === "judged" ? [logprobsHeld(logprobs)] : [];
 }
 
@@ -157,11 +179,11 @@ export function judgeRouting(parity: JudgedParity | NotJudged): readonly string[
   return parity.kind === "judged" ? parityFaults(parity) : [];
 }
 
-function parityFaults({ routing, invariants }: JudgedParity): string[] {
+function parityFaults({ routing, invariants }: JudgedParity, floor?: NoiseFloor): string[] {
   const faults: string[] = [];
   if (invariants.broken > 0)
     faults.push(`routing data: ${invariants.broken} invariants broken (${invariants.firstBroken})`);
-  const { experts, weights } = routingFaults(routing);
+  const { experts, weights } = routingFaults(routing, floor);
   return [...faults, ...experts, ...weights];
 }
 
@@ -174,18 +196,60 @@ export const ROUTING_THRESHOLDS: Readonly<Record<"experts" | "tokens" | "weights
   weights: `${size(MAX_WEIGHT_DIFFERENCE)} for any weight`,
 };
 
+/** The same, where two runs of the baseline were measured. */
+export const FLOOR_THRESHOLDS: Readonly<Record<"rate" | "size", string>> = {
+  rate: `no more often than two runs of the baseline, beyond chance (conditional test of two rates, ${CHANCE_OF_FAULT})`,
+  size: `or ${FLOOR_FACTOR} times what two runs of the baseline differ by`,
+};
+
 /** What of a run's routing speaks against the engine. */
-export function routingFaults(routing: RoutingParity): {
-  readonly experts: readonly string[];
-  readonly weights: readonly string[];
-} {
-  const experts = selectionFaults(routing, moreThanChance);
+export function routingFaults(
+  routing: RoutingParity,
+  floor?: NoiseFloor,
+): { readonly experts: readonly string[]; readonly weights: readonly string[] } {
+  const measured = floor?.parity.kind === "judged" ? floor.parity.routing : undefined;
+  // Where margins tell rounding from faults and the baseline repeats itself, there is nothing that noise could excuse.
+  const noisy = measured !== undefined && (!routing.marginsKnown || mismatchRate(measured).events > 0);
+  const experts = noisy ? beyondFloor(routing, measured) : selectionFaults(routing, moreThanChance);
   const faults: string[] = [];
   const weights = routing.layers.map((layer) => layer.weights);
-  const worst = Math.max(0, ...weights.map(({ max }) => max));
-  if (worst > MAX_WEIGHT_DIFFERENCE) faults.push(`weights of the same expert differ by up to ${worst.toPrecision(2)}`);
+  const worst = largestWeight(routing);
+  const allowed = measured === undefined ? 0 : FLOOR_FACTOR * largestWeight(measured);
+  if (worst > Math.max(MAX_WEIGHT_DIFFERENCE, allowed))
+    faults.push(`weights of the same expert differ by up to ${worst.toPrecision(2)}`);
   if (weights.some(({ notFinite }) => notFinite > 0)) faults.push("some expert weights are not finite");
   return { experts, weights: faults };
+}
+
+function largestWeight({ layers }: RoutingParity): number {
+  return Math.max(0, ...layers.map(({ weights: { max } }) => max));
+}
+
+/** Choices that nothing explains; where near-ties cannot be told from faults, tokens with other experts. */
+function mismatchRate(routing: RoutingParity): Rate {
+  const { marginsKnown, tokensAffected, tokens } = routing;
+  if (!marginsKnown) return { events: tokensAffected, chances: tokens };
+  return { events: sumOf(routing, "unexplained"), chances: sumOf(routing, "tokens") - sumOf(routing, "downstream") };
+}
+
+/** What differs more often than between two runs of the baseline, beyond chance. */
+function beyondFloor(routing: RoutingParity, floor: RoutingParity): string[] {
+  const [rate, measured] = [mismatchRate(routing), mismatchRate(floor)];
+  const p = rateExcess(rate, measured);
+  const ties = hasTieExcess(tiesOf(floor)) ? [] : tieFaults(routing);
+  if (p > CHANCE_OF_FAULT) return ties;
+  return [
+    `${rateText(routing)}, two runs of the baseline in ${rateText(floor, true)} (p = ${p.toPrecision(2)})`,
+    ...ties,
+  ];
+}
+
+function rateText(routing: RoutingParity, bare = false): string {
+  const { events, chances } = mismatchRate(routing);
+  const what = routing.marginsKnown ? "choices that no near-tie explains" : "tokens";
+  return bare
+    ? `${count(events)} of ${count(chances)}`
+    : `other experts in ${count(events)} of ${count(chances)} ${what}`;
 }
 
 /** More tokens affected than near-ties make, beyond chance. */
@@ -226,11 +290,17 @@ function tieFaults(routing: RoutingParity): string[] {
 }
 
 /** What of the routing held, as far as it could be seen. */
-function parityHeld({ routing, invariants }: JudgedParity): string {
+function parityHeld({ routing, invariants }: JudgedParity, floor: NoiseFloor | undefined): string {
   const seen = invariants.checked + invariants.inAnswers > 0 ? ["routing data sound"] : [];
-  return [...seen, selectionHeld(routing)].join("; ");
+  const measured = floor?.parity.kind === "judged" ? floor.parity.routing : undefined;
+  const asFloor = measured !== undefined && mismatchRate(routing).events > 0;
+  const selection = asFloor
+    ? `${rateText(routing)}, no more than two runs of the baseline (${rateText(measured, true)})`
+    : selectionHeld(routing);
+  return [...seen, selection].join("; ");
 }
 
+/** What of the selection held, in words. */
 function selectionHeld(routing: RoutingParity): string {
   const { tokens, tokensAffected, marginsKnown, layers } = routing;
   const weights = layers.some(({ weights: { count: compared } }) => compared > 0) ? " with the same weights" : "";
@@ -263,6 +333,6 @@ export function judgeSelection(
   return { held: true, reasons: [selectionHeld(routing)] };
 }
 
-function sumOf({ layers }: RoutingParity, of: "tokens" | "nearTies" | "unexplained"): number {
+function sumOf({ layers }: RoutingParity, of: "tokens" | "nearTies" | "downstream" | "unexplained"): number {
   return layers.reduce((sum, layer) => sum + layer[of], 0);
 }

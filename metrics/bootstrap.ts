@@ -50,7 +50,7 @@ export function bootstrap(options: BootstrapOptions): BootstrapEstimate {
   const sample = new Uint32Array(docs);
   const distribution = new Float64Array(resamples);
   for (let resample = 0; resample < resamples; resample++) {
-    for (let index = 0; index < docs; index++) sample[index] = (draws.int32() >>> 0) * scale;
+    for (let index = 0; index < docs; index++) sample[index] = ((draws.int32() >>> 0) * scale) | 0;
     distribution[resample] = finite(statistic(sample));
   }
   distribution.sort();
@@ -65,9 +65,8 @@ function jackknife(docs: number, statistic: (docs: Uint32Array) => number): Floa
   return Float64Array.from({ length: groups }, (_, group) => {
     const from = Math.floor((group * docs) / groups);
     const to = Math.floor(((group + 1) * docs) / groups);
-    const others = Uint32Array.from({ length: docs - (to - from) }, (__, index) =>
-      index < from ? index : index + to - from,
-    );
+    const others = new Uint32Array(docs - (to - from));
+    for (let index = 0; index < others.length; index++) others[index] = index < from ? index : index + to - from;
     return finite(statistic(others));
   });
 }

@@ -45,6 +45,7 @@ export class LayerTally {
   #jaccardLost = 0;
   #jaccardMin = 1;
   #weightsBeyond = 0;
+  #notFinite = 0;
 
   constructor({ k, weightTolerance = Infinity }: { readonly k: number; readonly weightTolerance?: number }) {
     this.#k = k;
@@ -93,24 +94,27 @@ export class LayerTally {
    * Compares the weights of a row by id.
    *
    * @param ordered - whether both have the same ids in the same order
-   * @returns whether any differs by more than the tolerance
+   * @returns whether any differs by more than the tolerance, or is finite on one side only
    */
   addWeights(a: LayerRows, b: LayerRows, row: number, ordered: boolean): boolean {
     const [ofA, ofB] = [a.weights, b.weights];
     if (ofA === undefined || ofB === undefined) return false;
-    const before = this.#weightsBeyond;
+    const before = this.#weightsBeyond + this.#notFinite;
     const start = row * this.#k;
     for (let slot = start; slot < start + this.#k; slot++) {
       const other = ordered ? slot : findId(b.ids, a.ids[slot]!, start, this.#k);
       this.#addWeight(ofA[slot]!, ofB[other]!);
     }
-    return this.#weightsBeyond > before;
+    return this.#weightsBeyond + this.#notFinite > before;
   }
 
   #addWeight(a: number, b: number): void {
     this.#weights.add(a, b);
-    const difference = a === b ? 0 : Math.abs(a - b);
-    if (!Number.isFinite(difference)) return;
+    const difference = a === b || Object.is(a, b) ? 0 : Math.abs(a - b);
+    if (!Number.isFinite(difference)) {
+      this.#notFinite++;
+      return;
+    }
     this.#histogram.add(difference);
     if (difference > this.#tolerance) this.#weightsBeyond++;
   }

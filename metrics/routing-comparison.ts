@@ -12,6 +12,7 @@ import { mayBeChosen } from "./near-tie.ts";
 import { PositionTally } from "./position-tally.ts";
 import type { Cause, PositionBucket } from "./position-tally.ts";
 import { earlier, placeOrder } from "./routing-result.ts";
+import type { RoutingObserver } from "./routing-picture.ts";
 import type { Divergence, RoutingParity } from "./routing-result.ts";
 import { byteComparison } from "./same-bytes.ts";
 import type { ByteComparison } from "./same-bytes.ts";
@@ -39,6 +40,8 @@ export interface RoutingComparisonOptions {
   readonly marginsKnown: boolean;
   /** Weights of one expert that differ by more are counted apart. Default: none does. */
   readonly weightTolerance?: number;
+  /** Is told of all that is compared. Default: none. */
+  readonly observer?: RoutingObserver | undefined;
 }
 
 /** More than `RoutingParity` says. */
@@ -135,6 +138,7 @@ export class RoutingComparison {
     const [ofA, ofB] = [a.weights, b.weights];
     const weights = ofA === undefined || ofB === undefined ? undefined : byteComparison(ofA, ofB);
     const both = { index, tally, a, b, ids, weights };
+    this.#options.observer?.layer(index, a, b);
     for (const run of this.#runs) this.#compareRun(run, both);
   }
 
@@ -218,6 +222,7 @@ export class RoutingComparison {
         tally.addMismatch(swapped, cause);
         this.#positions.addMismatch(run.position + row - run.start, cause);
         if (cause === "unexplained") this.#noteUnexplained(run, both, row);
+        this.#options.observer?.differs({ ...this.#place(run, both, row), cause, swapped, a, b, row });
         continue;
       }
       if (!ordered) tally.addReordered();
@@ -263,7 +268,9 @@ export class RoutingComparison {
   }
 
   #noteWeight(run: OpenRun, both: Both, row: number): void {
-    this.#firstWeightBeyond = earlier(this.#firstWeightBeyond, this.#place(run, both, row));
+    const at = this.#place(run, both, row);
+    this.#firstWeightBeyond = earlier(this.#firstWeightBeyond, at);
+    this.#options.observer?.differs({ ...at, cause: "weights", swapped: 0, a: both.a, b: both.b, row });
   }
 
   #place(run: OpenRun, { index }: Both, row: number): Divergence {

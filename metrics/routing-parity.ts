@@ -17,6 +17,7 @@
 import { RoutingComparison } from "./routing-comparison.ts";
 import type { LayerRows } from "./layer-tally.ts";
 import type { CloseScores } from "./near-tie.ts";
+import type { RoutingObserver } from "./routing-picture.ts";
 import type { RoutingParity } from "./routing-result.ts";
 
 export { mergeRouting, NO_ROUTING, tiesOf } from "./routing-result.ts";
@@ -46,6 +47,9 @@ export interface RoutingDocPair {
   readonly fused: RoutingCapture;
   /** Margins up to this are ties within rounding. Default `NEAR_TIE_MARGIN`. */
   readonly nearTieMargin?: number;
+  /** Weights of one expert that differ by more are told to the observer. Default: none is. */
+  readonly weightTolerance?: number;
+  readonly observer?: RoutingObserver;
 }
 
 /**
@@ -61,9 +65,10 @@ export const NEAR_TIE_MARGIN = 1e-5;
  */
 export function compareRouting(pair: RoutingDocPair): RoutingParity {
   checkShapes(pair);
-  const { docId, layers, nTokens, k, baseline, fused, nearTieMargin = NEAR_TIE_MARGIN } = pair;
+  const { docId, layers, nTokens, k, baseline, fused, nearTieMargin = NEAR_TIE_MARGIN, observer } = pair;
+  const { weightTolerance = Infinity } = pair;
   const marginsKnown = baseline.margins !== undefined && fused.margins !== undefined;
-  const comparison = new RoutingComparison({ layers, k, marginsKnown, nearTieMargin });
+  const comparison = new RoutingComparison({ layers, k, marginsKnown, nearTieMargin, weightTolerance, observer });
   comparison.beginBlock([{ docId, start: 0, end: nTokens, position: 0, begins: true }]);
   for (let index = 0; index < layers.length; index++) {
     comparison.compareLayer(index, layerOf(baseline, index, pair), layerOf(fused, index, pair));

@@ -1,6 +1,7 @@
 /** The result of comparing two captures: plain JSON, as `fusecheck parity captures --json` prints it. */
 import type { RoutingDetail } from "../metrics/routing-comparison.ts";
 import type { RoutingParity } from "../metrics/routing-result.ts";
+import type { ReportedPicture } from "./reported-picture.ts";
 
 export interface CaptureSide {
   readonly path: string;
@@ -35,6 +36,8 @@ export interface CaptureComparison {
   readonly known: KnownOfBoth;
   readonly routing: RoutingParity;
   readonly detail: RoutingDetail;
+  /** Where it was asked for. */
+  readonly picture?: ReportedPicture;
   readonly verdict: CaptureVerdict;
 }
 

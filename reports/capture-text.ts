@@ -8,8 +8,12 @@ import type { TieCounts } from "../metrics/tie-excess.ts";
 import type { CaptureComparison, CaptureSide } from "./capture-comparison.ts";
 import { UNTOLD } from "./findings.ts";
 import { count, counted, size } from "./number-text.ts";
+import { pictureBeside } from "./picture-text.ts";
+import type { SideNames } from "./picture-words.ts";
 import { visible } from "./safe-text.ts";
 import { textTable } from "./text-table.ts";
+
+export const CAPTURE_SIDES: SideNames = ["A", "B"];
 
 /** With more MoE layers than this, only those with a difference are listed, and of those as many. */
 const LAYERS_LISTED = 16;
@@ -23,7 +27,9 @@ export function renderCaptures(comparison: CaptureComparison): string {
     sides(comparison),
     findings(comparison),
     ...(routing.firstDivergence === null ? [] : [layerTable(comparison), positionTable(comparison)]),
-    ...examples(comparison),
+    ...(comparison.picture === undefined
+      ? examples(comparison)
+      : pictureBeside(comparison.picture, routing, CAPTURE_SIDES)),
     [verdict.held ? "Held." : "Did not hold.", ...verdict.reasons.map((reason) => `  ${visible(reason, 400)}`)].join(
       "\n",
     ),

@@ -8,6 +8,7 @@ import type { DocsPlan } from "../metrics/plan-docs.ts";
 import type { RoutingParity } from "../metrics/routing-parity.ts";
 import type { TextDivergence } from "../metrics/text-divergence.ts";
 import type { JsonObject } from "./json.ts";
+import type { ReportedPicture } from "./reported-picture.ts";
 import type { LmEvalTableInput } from "./table.ts";
 
 /** What became of the docs that were asked for; the four outcomes add up to `total`. */
@@ -94,6 +95,8 @@ export interface JudgedParity {
   readonly kind: "judged";
   readonly routing: RoutingParity;
   readonly invariants: InvariantCounts;
+  /** Margins, load and the worst tokens. Missing in files of older versions. */
+  readonly picture?: ReportedPicture;
 }
 
 /** Log-probabilities of the same tokens under both variants. */
@@ -134,6 +137,14 @@ export interface JudgedDivergence extends TextDivergence {
   readonly kind: "judged";
 }
 
+/** What two runs of the baseline differ by, judged as fused and the baseline are. */
+export interface NoiseFloor {
+  readonly paired: readonly PairedByFilter[];
+  readonly parity: JudgedParity | NotJudged;
+  readonly logprobs: JudgedLogprobs | NotJudged;
+  readonly divergence: JudgedDivergence | NotJudged;
+}
+
 /** One thing that was judged on one of the four levels, in words. */
 export interface LevelRow {
   readonly level: 1 | 2 | 3 | 4;
@@ -143,12 +154,16 @@ export interface LevelRow {
   readonly found: string;
   /** What it was held to; null where nothing was. */
   readonly threshold: string | null;
+  /** What two runs of the baseline were found to do, where that was measured. */
+  readonly floor?: string;
 }
 
 /** What the answers under one filter decide by themselves. */
 export interface FilterDecision {
   readonly filter: string;
   readonly decision: Decision;
+  /** What it was decided by; missing where there are no docs. */
+  readonly interval?: Interval;
   /** Where it is inconclusive: how many docs would probably decide it, at the discordance seen. */
   readonly plan?: DocsPlan;
 }
@@ -159,6 +174,8 @@ export interface AnswersVerdict {
   readonly margin: number;
   /** Of one side of the interval. */
   readonly level: number;
+  /** `sequential`: the interval holds at every look, so that the run may have been stopped at one. */
+  readonly method: "fixed" | "sequential";
   readonly filters: readonly FilterDecision[];
 }
 
@@ -209,6 +226,8 @@ export interface Comparison {
   readonly logprobs: JudgedLogprobs | NotJudged;
   readonly outputs: JudgedOutputs | NotJudged;
   readonly divergence: JudgedDivergence | NotJudged;
+  /** `baseline-repeat` against `baseline`, where it was asked for. */
+  readonly noiseFloor?: NoiseFloor;
   /** All of it, level by level. Empty when there is one variant. */
   readonly levels: readonly LevelRow[];
   readonly verdict: Verdict;

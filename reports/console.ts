@@ -17,6 +17,8 @@ import {
 import { levelLines } from "./levels-text.ts";
 import { count, counted, duration } from "./number-text.ts";
 import { visible } from "./safe-text.ts";
+import { pictureText } from "./picture-text.ts";
+import { RUN_SIDES } from "./picture-words.ts";
 import { makeTable } from "./table.ts";
 
 const IDS_LISTED = 20;
@@ -31,7 +33,13 @@ export function renderConsole(comparison: Comparison): string {
       ...wilsonText(variant).map((text) => visible(text, 400)),
     ].join("\n"),
   );
-  if (variants.length > 1) blocks.push(pairedBlock(comparison), routingBlock(comparison), levelsBlock(comparison));
+  if (variants.length > 1)
+    blocks.push(
+      pairedBlock(comparison),
+      routingBlock(comparison),
+      ...pictureBlock(comparison),
+      levelsBlock(comparison),
+    );
   const warnings = [...cutWarnings(variants), ...allowedDifferences(comparison)].map(
     (warning) => `Warning: ${visible(warning, 400)}`,
   );
@@ -82,6 +90,11 @@ function routingBlock(comparison: Comparison): string {
     levelsSentence(comparison),
   );
   return ["Routing parity", ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+function pictureBlock({ parity }: Comparison): string[] {
+  if (parity.kind === "not judged" || parity.picture === undefined) return [];
+  return pictureText(parity.picture, parity.routing, RUN_SIDES);
 }
 
 function levelsBlock({ levels }: Comparison): string {

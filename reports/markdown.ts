@@ -1,5 +1,4 @@
 /** A run's findings as Markdown: `report.md`, made to be pasted into a pull request. */
-import type { RoutingParity } from "../metrics/routing-parity.ts";
 import type { Comparison, FlippedDoc, MarkedAnswer, VariantSummary } from "./comparison.ts";
 import {
   allowedDifferences,
@@ -16,7 +15,8 @@ import {
 } from "./findings.ts";
 import type { JsonObject } from "./json.ts";
 import { LEVEL_HEADER, levelCells } from "./levels-text.ts";
-import { count, counted, duration, probability, size } from "./number-text.ts";
+import { markdownTable } from "./markdown-table.ts";
+import { count, counted, duration, probability } from "./number-text.ts";
 import { codeCell, codeSpan, prose } from "./safe-text.ts";
 import { makeTable } from "./table.ts";
 
@@ -25,8 +25,8 @@ const FLIPS_IN_FULL = 5;
 /** Ids that are listed before the rest is only counted. */
 const IDS_LISTED = 30;
 const FAILURES_LISTED = 5;
-/** With more MoE layers than this, only those with a difference are listed. */
-const LAYERS_LISTED = 8;
+/** Charts and long tables are not for pasting. */
+const IN_FULL = "([layers, margins, load, worst tokens](routing.md))";
 
 /** The whole report; ends with a newline. */
 export function renderReport(comparison: Comparison): string {
@@ -43,7 +43,7 @@ export function renderReport(comparison: Comparison): string {
 
 function verdict(comparison: Comparison): string[] {
   const { variants, task } = comparison;
-  const names = variants.map(({ name }) => name);
+  const names = variants.map(({ name }) => name).filter((name) => name !== "baseline-repeat");
   const title = names.length > 1 ? `${names.slice(1).join(", ")} against ${names[0]}` : (names[0] ?? "no variant");
   const reasons = [...comparison.verdict.reasons, ...allowedDifferences(comparison)];
   const lines = [`**${verdictWord(comparison)}**`, ...reasons.map((reason) => `- ${prose(reason)}`)];
@@ -138,44 +138,13 @@ function routing(comparison: Comparison): string[] {
   const broken =
     parity.invariants.firstBroken === null ? [] : [`First broken: ${prose(parity.invariants.firstBroken)}.`];
   return [
-    heading,
+    // Files of older versions have none.
+    parity.picture === undefined ? heading : `${heading} ${IN_FULL}`,
     routingSentences(parity)
       .concat(broken, after)
       .map((sentence) => `- ${sentence}`)
       .join("\n"),
-    ...layerTable(parity.routing),
   ];
-}
-
-/** The layers one by one, where any differs. */
-function layerTable({ layers, marginsKnown }: RoutingParity): string[] {
-  const differing = layers.filter(
-    ({ idsMismatched, weights }) => idsMismatched > 0 || weights.max > 0 || weights.notFinite > 0,
-  );
-  if (differing.length === 0) return [];
-  const shown = layers.length > LAYERS_LISTED ? differing.slice(0, LAYERS_LISTED) : layers;
-  const rows = shown.map(({ layer, tokensMismatched, nearTies, downstream, unexplained, weights, ...counts }) => [
-    String(layer),
-    ...[tokensMismatched, nearTies, downstream, unexplained, counts.tokensReordered].map(count),
-    weights.count === 0 ? "-" : size(weights.max),
-    weights.count === 0 ? "-" : size(weights.sum / weights.count),
-  ]);
-  const table = markdownTable(
-    [
-      "Layer",
-      "Tokens with other experts",
-      "Near-ties",
-      "Downstream",
-      marginsKnown ? "Unexplained" : "Near-tie or fault",
-      "In another order (allowed)",
-      "Largest weight Δ",
-      "Mean weight Δ",
-    ],
-    rows,
-  );
-  if (shown.length === layers.length) return [table];
-  const others = layers.length - shown.length;
-  return [table, `Of the other ${counted(others, "layer")}, ${count(differing.length - shown.length)} differ too.`];
 }
 
 function work({ variants }: Comparison): string[] {
@@ -245,8 +214,4 @@ function pairs(object: JsonObject): string {
       ([name, value]) => `${prose(name)} ${codeSpan(typeof value === "string" ? value : JSON.stringify(value), 200)}`,
     )
     .join(", ");
-}
-
-function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

@@ -61,6 +61,7 @@ const CAPTURES_ON = "timed answers ran with captures on";
 export class ServerVariants implements VariantEngines {
   readonly parallel: boolean;
   readonly routing: RoutingSource;
+  readonly inTurn: boolean;
   readonly #options: ServerVariantsOptions;
   readonly #open = new Map<VariantName, Promise<Open>>();
 
@@ -69,6 +70,8 @@ export class ServerVariants implements VariantEngines {
     this.parallel = options.parallel ?? false;
     const offered = options.shared.preset.capture.form !== "none";
     this.routing = options.ask.captures !== undefined ? "asked" : offered ? "not asked" : "not offered";
+    const launched = [options.baseline, options.fused].some((spec) => spec !== undefined && spec.kind !== "running");
+    this.inTurn = launched && !this.parallel;
   }
 
   /** A launched server says what it is only once it runs, so what decides is how it is launched. */
@@ -140,7 +143,7 @@ export class ServerVariants implements VariantEngines {
 
   /** Whether what runs was started for answers, and captures need more than that. */
   async #mustStartAnew(variant: VariantName, { purpose }: OpenContext): Promise<boolean> {
-    const spec = this.#options[variant];
+    const spec = this.#specOf(variant);
     if (purpose !== "captures" || spec?.kind !== "launch" || !this.#open.has(variant)) return false;
     if (captureLaunch(spec.spec, this.#options.shared.preset.capture).kind !== "anew") return false;
     const open = await this.#open.get(variant)?.catch(() => undefined);
@@ -162,9 +165,13 @@ export class ServerVariants implements VariantEngines {
     return { spec: launch.spec, forCaptures: true, facts: {} };
   }
 
+  #specOf(variant: VariantName): VariantSpec | undefined {
+    return this.#options[variant === "baseline-repeat" ? "baseline" : variant];
+  }
+
   async #start(variant: VariantName, context: OpenContext): Promise<Open> {
     if (variant === "baseline") for (const text of this.#options.notes ?? []) context.note(text);
-    const spec = this.#options[variant];
+    const spec = this.#specOf(variant);
     if (spec === undefined) throw new Error(`nothing says what ${variant} is`);
     if (spec.kind === "running") return this.#connect(spec.baseUrls, undefined, context);
     const { shared, ask } = this.#options;

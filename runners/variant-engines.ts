@@ -1,8 +1,10 @@
 /** The engine of a run, in as many configurations as the run has variants. */
 import { UserError } from "../errors.ts";
 import type { Runner } from "./runner.ts";
+import type { TokenDecoder } from "./token-decoder.ts";
 
-export type VariantName = "baseline" | "fused";
+/** `baseline-repeat` is the baseline asked once more: what two runs of one engine differ by. */
+export type VariantName = "baseline" | "fused" | "baseline-repeat";
 
 /** What decides the answers and both variants share. Plain JSON. */
 export interface EngineIdentity {
@@ -47,6 +49,8 @@ export interface VariantEngines {
   readonly routing: RoutingSource;
   /** Whether its runners show what layers give out. Default: false. */
   readonly outputs?: boolean;
+  /** One variant has to be released before the other can be opened. Default: false. */
+  readonly inTurn?: boolean;
   /**
    * @param note - told what is being waited for
    * @throws UserError when the engine is not there, or is not what was asked for
@@ -56,6 +60,8 @@ export interface VariantEngines {
   check?(signal: AbortSignal, note: Note): Promise<void>;
   /** The variant's runner; the same one until it is released, or opened for captures where these need another. */
   open(variant: VariantName, context: OpenContext): Promise<OpenedVariant>;
+  /** Text of the model's tokens. Missing where the tokenizer is not at hand. */
+  tokenDecoder?(): TokenDecoder | undefined;
   /** Why two variants must not be compared, by their facts; empty where nothing speaks against it. */
   differences(baseline: VariantFacts, fused: VariantFacts): readonly string[];
   /** Why one variant's answers of before and from now on are not one engine's, by its facts of then and now. */

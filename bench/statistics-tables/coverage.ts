@@ -78,27 +78,28 @@ function bcaInterval({ n, onlyBaseline, onlyFused }: DiscordantPairs): Interval 
 
 /** Of one variant's exact match. */
 export function wilsonCoverage(): string {
-  const shares = [0.5, 0.9, 0.96, 0.99];
-  const rows = shares.map((share) => [
-    String(share),
-    ...DOCS.flatMap((docs) => {
-      const uniform = seedrandom.tychei(`statistics wilson ${share} ${docs}`);
-      let [wilson, normal] = [0, 0];
-      const trials = TRIALS / 4;
-      for (let trial = 0; trial < trials; trial++) {
-        let correct = 0;
-        for (let doc = 0; doc < docs; doc++) if (uniform() < share) correct += 1;
-        const interval = wilsonInterval(correct, docs) as Interval;
-        if (interval.low <= share && interval.high >= share) wilson += 1;
-        const mean = correct / docs;
-        const half = 1.959964 * Math.sqrt((mean * (1 - mean)) / (docs - 1));
-        if (Math.abs(mean - share) <= half) normal += 1;
-      }
-      return [percent(wilson / trials, 1), percent(normal / trials, 1)];
-    }),
-  ]);
+  const rows = [0.5, 0.9, 0.96, 0.99].map((share) =>
+    [String(share)].concat(DOCS.flatMap((docs) => coverageOfShare(share, docs))),
+  );
   return markdownTable(
     ["true exact match", ...DOCS.flatMap((docs) => [`Wilson, n = ${docs}`, `mean -+ 1.96 SE, n = ${docs}`])],
     rows,
   );
+}
+
+/** Wilson's, and the normal interval's. */
+function coverageOfShare(share: number, docs: number): string[] {
+  const uniform = seedrandom.tychei(`statistics wilson ${share} ${docs}`);
+  const trials = TRIALS / 4;
+  let [wilson, normal] = [0, 0];
+  for (let trial = 0; trial < trials; trial++) {
+    let correct = 0;
+    for (let doc = 0; doc < docs; doc++) if (uniform() < share) correct += 1;
+    const interval = wilsonInterval(correct, docs) as Interval;
+    if (interval.low <= share && interval.high >= share) wilson += 1;
+    const mean = correct / docs;
+    const half = 1.959964 * Math.sqrt((mean * (1 - mean)) / (docs - 1));
+    if (Math.abs(mean - share) <= half) normal += 1;
+  }
+  return [percent(wilson / trials, 1), percent(normal / trials, 1)];
 }

@@ -1,14 +1,13 @@
 /** The sequential test: how often it is wrong over all looks together, and how early it ends. */
 import { decideSequentially } from "../../metrics/sequential.ts";
 import type { Decision } from "../../metrics/decide.ts";
+import { DOCS_PER_LOOK } from "../../comparison/until-decided.ts";
 import { markdownTable } from "../markdown-table.ts";
 import { byCounts, Draws, percent, pointsOf } from "./simulate.ts";
 import type { Truth } from "./simulate.ts";
 
 const MARGIN = 0.01;
 const MOST_DOCS = 5000;
-/** Docs between two looks, as the run has them. */
-const LOOK = 32;
 const TRIALS = 2000;
 
 const TRUTHS: readonly Truth[] = [
@@ -53,7 +52,7 @@ function endsOf(truth: Truth): Ended[] {
   return Array.from({ length: TRIALS }, () => {
     const discordant = [...draws.discordant(MOST_DOCS, truth)];
     let [next, onlyBaseline, onlyFused] = [0, 0, 0];
-    for (let n = LOOK; n < MOST_DOCS + LOOK; n += LOOK) {
+    for (let n = DOCS_PER_LOOK; n < MOST_DOCS + DOCS_PER_LOOK; n += DOCS_PER_LOOK) {
       const docs = Math.min(n, MOST_DOCS);
       for (; next < discordant.length && discordant[next]!.doc < docs; next++) {
         if (discordant[next]!.lost) onlyBaseline += 1;

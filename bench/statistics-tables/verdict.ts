@@ -83,12 +83,13 @@ export function docsNeeded(): string {
   const margins = [0.005, 0.01, 0.02];
   return markdownTable(
     ["discordant docs", ...margins.map((margin) => `margin of ${pointsOf(margin)}`)],
-    [0, ...DISCORDANCES].map((discordance) => [
-      percent(discordance, 1),
-      ...margins.map((margin) => {
-        const plan = planDocs({ discordance, margin });
-        return plan.kind === "docs" ? plan.docs.toLocaleString("en-US") : "out of reach";
-      }),
-    ]),
+    [0, ...DISCORDANCES].map((discordance) =>
+      [percent(discordance, 1)].concat(margins.map((margin) => docsFor(discordance, margin))),
+    ),
   );
+}
+
+function docsFor(discordance: number, margin: number): string {
+  const plan = planDocs({ discordance, margin });
+  return plan.kind === "docs" ? plan.docs.toLocaleString("en-US") : "out of reach";
 }

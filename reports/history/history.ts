@@ -91,6 +91,7 @@ async function bringUpToDate(db: Kysely<HistoryTables>, place: string): Promise<
   }
   // Nothing is written into one that is up to date: it may be read-only.
   if (Object.keys(MIGRATIONS).every((name) => done.includes(name))) return;
+  if (!isPostgres(place)) return migrateAlone(db);
   const migrator = new Migrator({
     db,
     provider: { getMigrations: () => Promise.resolve({ ...MIGRATIONS }) },
@@ -99,6 +100,28 @@ async function bringUpToDate(db: Kysely<HistoryTables>, place: string): Promise<
   });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) throw error;
+}
+
+/**
+ * As the migrator does, which takes no lock in SQLite and writes step by step: here whoever comes second waits, and a process
+ * that is killed leaves nothing half-made.
+ */
+async function migrateAlone(db: Kysely<HistoryTables>): Promise<void> {
+  await db.transaction().execute(async (change) => {
+    await change.schema
+      .createTable(MIGRATION_TABLE)
+      .ifNotExists()
+      .addColumn("name", "varchar(255)", (column) => column.notNull().primaryKey())
+      .addColumn("timestamp", "varchar(255)", (column) => column.notNull())
+      .execute();
+    const steps = change as unknown as Kysely<Record<typeof MIGRATION_TABLE, { name: string; timestamp: string }>>;
+    const done = new Set((await steps.selectFrom(MIGRATION_TABLE).select("name").execute()).map(({ name }) => name));
+    for (const [name, migration] of Object.entries(MIGRATIONS).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      if (done.has(name)) continue;
+      await migration.up(change);
+      await steps.insertInto(MIGRATION_TABLE).values({ name, timestamp: new Date().toISOString() }).execute();
+    }
+  });
 }
 
 async function migrationsOf(db: Kysely<HistoryTables>): Promise<string[]> {

@@ -22,7 +22,7 @@ function outputs(change: Partial<SequenceOutputs> = {}): SequenceOutputs {
 }
 
 function outcomes(of: Comparison): Record<string, string> {
-  return Object.fromEntries(levelsOf(of, 0.01).map(({ what, outcome }) => [what, outcome]));
+  return Object.fromEntries(levelsOf(of, { margin: 0.01 }).map(({ what, outcome }) => [what, outcome]));
 }
 
 describe("compareDoc", () => {
@@ -69,7 +69,7 @@ describe("levelsOf", () => {
       "answers, flexible-extract": "pass",
     });
     const parity = { kind: "not judged", reason: "nothing was seen" } as const;
-    const unseen = levelsOf({ ...held, parity }, 0.01);
+    const unseen = levelsOf({ ...held, parity }, { margin: 0.01 });
     expect(unseen.filter(({ level }) => level <= 2).map(({ outcome, found }) => [outcome, found])).toEqual([
       ["not judged", "nothing was seen"],
       ["not judged", "nothing was seen"],
@@ -80,7 +80,7 @@ describe("levelsOf", () => {
   it("fails the level that a fault is on, and no other", () => {
     expect(outcomes(broken)["experts, as sets"]).toBe("fail");
     const fails = (of: Comparison): string[] =>
-      levelsOf(of, 0.01).flatMap(({ what, outcome }) => (outcome === "fail" ? [what] : []));
+      levelsOf(of, { margin: 0.01 }).flatMap(({ what, outcome }) => (outcome === "fail" ? [what] : []));
     const sound = held.parity as JudgedParity;
     const parity = { ...sound, invariants: { ...sound.invariants, broken: 3, firstBroken: "hist" } };
     expect(fails({ ...held, parity })).toEqual(["routing data"]);

@@ -50,10 +50,13 @@ describe("eval --fused", () => {
     ];
     const expected = [
       ...inVariant.map((name) => `baseline/${name}`),
+      "charts/expert-load\\.svg",
+      "charts/router-margins\\.svg",
       "comparison\\.json",
       ...inVariant.map((name) => `fused/${name}`),
       "outputs\\.json",
       "report\\.md",
+      "routing\\.md",
       "run\\.json",
     ];
     const found = filesOf(folder);
@@ -218,5 +221,23 @@ describe("the same command on the finished folder", () => {
     expect(stderr).toBe(
       `fusecheck: ${folder} holds another run: ${difference}: choose another --output, or use the same settings to resume\n`,
     );
+  });
+});
+
+describe("eval --fused --noise-floor", () => {
+  it("asks the baseline once more and holds fused to what its two runs differ by; fused is a must", async () => {
+    const repeated = join(temporaryFolder(), "run");
+    const { code, stdout } = await run(["eval", ...ASKED, "--noise-floor", "--output", repeated]);
+    expect(code).toBe(0);
+    const { noiseFloor, variants, paired } = jsonOf(join(repeated, "comparison.json")) as Comparison;
+    expect(variants.map(({ name }) => name)).toEqual(["baseline", "fused", "baseline-repeat"]);
+    expect(noiseFloor?.parity).toMatchObject({ kind: "judged", routing: { docs: DOCS, tokensAffected: 0 } });
+    expect(noiseFloor?.logprobs).toMatchObject({ kind: "judged", max: 0 });
+    expect(noiseFloor?.paired.map(({ n }) => n)).toEqual(paired.map(({ n }) => n));
+    expect(stdout).toMatch(
+      /experts, as sets .*; two runs of the baseline: .*0 unexplained.*conditional test of two rates/,
+    );
+    const alone = await run(["eval", "--task", "gsm_synth", "--noise-floor", "--limit", "1"]);
+    expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining("--noise-floor")]);
   });
 });

@@ -13,6 +13,7 @@ import type {
   VariantSummary,
 } from "../../reports/comparison.ts";
 import { tableInput } from "../../reports/lm-eval-results.ts";
+import { brokenPicture, heldPicture } from "./example-picture.ts";
 
 const DOCS = 200;
 
@@ -74,7 +75,7 @@ const same: Scores = { strict: scores([170, 0, 0, 30]), flexible: scores([173, 0
 
 function answersOf(of: Scores): AnswersVerdict {
   const filters = paired(of).map(({ filter }) => ({ filter, decision: "inconclusive" as const }));
-  return { margin: 0.01, level: 0.025, filters };
+  return { margin: 0.01, level: 0.025, method: "fixed", filters };
 }
 
 /** A flip under both filters, which found the same answers. */
@@ -136,6 +137,7 @@ export const broken: Comparison = {
       firstUnexplained: { doc_id: 17, position: 440, layer: 4 },
     },
     invariants: { checked: 2_249_780, inAnswers: 281_540, broken: 0, firstBroken: null },
+    picture: brokenPicture,
   },
   logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0.0214, max: 0.000117, notFinite: 0 },
   outputs: { kind: "not judged", reason: "the engine does not show what its layers give out" },
@@ -200,6 +202,7 @@ export const held: Comparison = {
       firstUnexplained: null,
     },
     invariants: { checked: 2_249_780, inAnswers: 281_540, broken: 0, firstBroken: null },
+    picture: heldPicture,
   },
   logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0, max: 0, notFinite: 0 },
   levels: broken.levels.map((row) =>
