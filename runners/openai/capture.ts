@@ -16,6 +16,7 @@ import type { CaptureSetup } from "./capture-options.ts";
 import { generatedLogprobs, givenLogprobs, noLogprobs } from "./capture-logprobs.ts";
 import { firstChoice, readPiece, readUsage } from "./completion.ts";
 import type { Usage } from "./completion.ts";
+import type { Holds } from "./holds.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { buildBody } from "./request-body.ts";
 import { RequestFailedError } from "./request-failed-error.ts";
@@ -31,6 +32,7 @@ export interface Capturer {
 
 export interface CapturerOptions extends Omit<ResolvedOptions, "captures" | "breaker"> {
   readonly breaker: Breaker;
+  readonly holds: Holds;
   /** Ends, with its reason, whatever is asked. */
   readonly closed: AbortSignal;
   readonly captures: CaptureSetup;

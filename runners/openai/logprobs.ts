@@ -9,6 +9,7 @@ import { askJson } from "./ask-json.ts";
 import type { Breaker } from "./breaker.ts";
 import { firstChoice, readPiece, readUsage } from "./completion.ts";
 import { transient } from "./failure.ts";
+import type { Holds } from "./holds.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { buildBody } from "./request-body.ts";
 import { RequestFailedError } from "./request-failed-error.ts";
@@ -26,6 +27,7 @@ export interface LogprobAsker {
 
 export interface LogprobAskerOptions extends Omit<ResolvedOptions, "captures" | "breaker"> {
   readonly breaker: Breaker;
+  readonly holds: Holds;
   /** Ends, with its reason, whatever is asked. */
   readonly closed: AbortSignal;
   readonly model: string;
