@@ -54,7 +54,7 @@ export async function captureRouting(options: CaptureRoutingOptions): Promise<Ca
   const part = temporaryName(output);
   const whole = temporaryName(output);
   try {
-    const identity = await engines.identity(signal);
+    const identity = await engines.identity(signal, (text) => progress.note(text));
     const opened = await engines.open(open, {
       purpose: "captures",
       signal,

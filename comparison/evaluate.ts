@@ -21,6 +21,7 @@ import type { VariantProgress } from "./ask-variant.ts";
 import { answersRouting, judgeParity, notJudged } from "./judge-parity.ts";
 import type { AnswersRouting, ParityResult } from "./judge-parity.ts";
 import { OutputComparison } from "./compare-outputs.ts";
+import { changesWithin, unlikeEarlier } from "./engine-sessions.ts";
 import { divergingTexts } from "./diverging-texts.ts";
 import { levelsOf, outputFaults } from "./levels.ts";
 import { markVariant } from "./mark-variant.ts";
@@ -68,7 +69,7 @@ export class InterruptedError extends Error {
 
 /** A run with one of its docs failed is written out all the same; `counts.failed` says so. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { task, data, output, signal } = options;
+  const { task, data, output, signal, progress } = options;
   // Every doc in flight listens to it, which is many but bounded: no sign of a leak.
   setMaxListeners(0, signal);
   const settings = resolveSettings(task, data, options.settings);
@@ -77,8 +78,8 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     // What is wrong with a new run's prompts or engine is said before there is a folder.
     promptsOf(options, settings);
     if (settings.untilDecided && engines.inTurn === true) throw oneAfterTheOther();
-    const engine = await engines.identity(signal);
-    if ((await readRunRecord(output)) === undefined) await engines.check?.(signal);
+    const engine = await engines.identity(signal, (text) => progress.note(text));
+    if ((await readRunRecord(output)) === undefined) await engines.check?.(signal, (text) => progress.note(text));
     return await evaluateIn(await openFolder(options, settings, engine), engines, settings, options);
   } finally {
     await engines.close();
@@ -176,7 +177,8 @@ class Run {
         }
         if (this.#engines.outputs === true && variants.length > 1) {
           outputs ??= new OutputComparison(this.#folder, await this.#sequences(journals));
-          if (!outputs.isFinished) await outputs.take(await this.#open(variant, "answers"), this.#options.signal);
+          if (!outputs.isFinished)
+            await outputs.take(await this.#open(variant, "answers", "judging"), this.#options.signal);
         }
         await this.#engines.release(variant);
       }
@@ -213,9 +215,12 @@ class Run {
     }
   }
 
+  #engineChanges: VariantEngines["changes"] = (before, now) => this.#engines.changes(before, now);
+
   #prompts = (): Iterable<PromptedDoc> => promptsOf(this.#options, this.#settings);
 
-  async #open(variant: VariantName, purpose: OpenPurpose): Promise<Runner> {
+  /** @param use - whether what is asked is answers, or what parity is judged by */
+  async #open(variant: VariantName, purpose: OpenPurpose, use: "answering" | "judging"): Promise<Runner> {
     const { signal, progress } = this.#options;
     const { runner, facts, forCaptures } = await this.#engines.open(variant, {
       purpose,
@@ -224,12 +229,16 @@ class Run {
       note: (text) => progress.note(`${variant}: ${text}`),
     });
     const before = this.#folder.record.variants[variant]?.engine;
-    const [change] = before === undefined ? [] : this.#engines.changes(before, facts);
+    const completed = this.#completed.get(variant) ?? 0;
+    const changes = unlikeEarlier(this.#folder.history(variant, completed), facts, this.#engineChanges);
+    const [change] = changes;
     if (change !== undefined && !this.#settings.allowDifferences) throw changedSince(variant, change);
-    const answered = change === undefined ? undefined : (this.#completed.get(variant) ?? 0);
+    for (const text of changes) progress.note(`${variant}: warning: goes on with another engine: ${text}`);
     // What answered stays on record; of what was started for captures alone, only how.
     const known = forCaptures === true ? { ...(before ?? facts), captured_by: facts["argv"] } : facts;
-    await this.#folder.recordEngine(variant, known as JsonObject, answered);
+    const session = { found: facts as JsonObject, completed, judged: use === "judging" };
+    await this.#folder.recordEngine(variant, known as JsonObject, session);
+    if (this.#settings.allowDifferences) await this.#folder.recordDifferences(this.#differences());
     const { baseline, fused } = this.#folder.record.variants;
     if (baseline?.engine !== undefined && fused?.engine !== undefined && !this.#settings.allowDifferences) {
       const [difference] = this.#engines.differences(baseline.engine, fused.engine);
@@ -244,27 +253,33 @@ class Run {
     const settings = this.#settings;
     let completed = 0;
     for (let docId = 0; docId < settings.docs; docId++) if (journal.isCompleted(docId)) completed += 1;
-    this.#completed.set(variant, completed);
+    const atFirst = this.#completed.get(variant) ?? completed;
+    this.#completed.set(variant, atFirst);
     if (only === undefined ? completed === settings.docs : only.every(({ docId }) => journal.isCompleted(docId)))
       return;
     const prompts = only === undefined ? this.#prompts : (): Iterable<PromptedDoc> => only;
     await this.#folder.setStatus("running");
-    const runner = await this.#open(variant, "answers");
+    const runner = await this.#open(variant, "answers", "answering");
     const report = progress.start(variant);
     const start = performance.now();
     const before = this.#worked.get(variant) ?? 0;
     const elapsed = (): number => before + Math.round(performance.now() - start) / 1000;
+    let answered = completed - atFirst;
     // A killed process loses from its total at most the time since the last record.
-    const clock = setInterval(() => void this.#folder.recordSeconds(variant, elapsed()).catch(() => {}), 2000);
+    const recordWork = (): Promise<void> => this.#folder.recordSeconds(variant, elapsed(), answered);
+    const clock = setInterval(() => void recordWork().catch(() => {}), 2000);
     try {
-      const onProgress = (state: VariantProgress): void =>
+      const onProgress = (state: VariantProgress): void => {
+        answered = state.done - state.failed - atFirst;
         report({ done: state.done, total: state.total, facts: progressFacts(state) });
+      };
       await askVariant(runner, journal, { task, settings, prompts, completed, signal, onProgress });
     } finally {
       clearInterval(clock);
       progress.end();
       this.#worked.set(variant, elapsed());
-      await this.#folder.recordSeconds(variant, elapsed());
+      await recordWork();
+      if (this.#settings.allowDifferences) await this.#folder.recordDifferences(this.#differences());
     }
     signal.throwIfAborted();
   }
@@ -280,7 +295,7 @@ class Run {
       routing: isRoutingAsked(this.#engines),
       generation: this.#settings,
       concurrency: this.#settings.concurrency,
-      runner: () => this.#open(variant, this.#engines.routing === "asked" ? "captures" : "answers"),
+      runner: () => this.#open(variant, this.#engines.routing === "asked" ? "captures" : "answers", "judging"),
       signal,
       progress,
     });
@@ -319,12 +334,8 @@ class Run {
     const { variants } = this.#folder.record;
     const [a, b] = [variants["baseline"]?.engine, variants["fused"]?.engine];
     const between = a === undefined || b === undefined ? [] : this.#engines.differences(a, b);
-    const within = Object.entries(variants).flatMap(([name, { engine = {}, earlier = [] }]) =>
-      earlier.flatMap(({ engine: before, answered }) =>
-        this.#engines
-          .changes(before, engine)
-          .map((change) => `${name} was answered by two engines, up to doc number ${answered} by another: ${change}`),
-      ),
+    const within = Object.entries(variants).flatMap(([name, { history = [] }]) =>
+      changesWithin(name, history, this.#engineChanges),
     );
     return [...between, ...within];
   }
@@ -365,6 +376,8 @@ class Run {
             divergence: await divergingTexts(journals.get("baseline"), journals.get("baseline-repeat"), this.#settings),
           };
     const levels = marked.length > 1 ? levelsOf(judged, this.#settings, noiseFloor) : [];
+    const differences = this.#differences();
+    await folder.recordDifferences(differences);
     const comparison: Comparison = {
       schema: 1,
       fusecheck: VERSION,
@@ -374,7 +387,7 @@ class Run {
       environment: { ...record.environment },
       settings: record.settings,
       command,
-      differences: this.#differences(),
+      differences,
       variants: summaries,
       ...pairs,
       parity,

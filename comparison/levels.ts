@@ -5,7 +5,14 @@ import type { Comparison, JudgedOutputs, LevelRow, NoiseFloor } from "../reports
 import { count, counted, size } from "../reports/number-text.ts";
 import { judgeAnswers } from "./judge-answers.ts";
 import type { JudgeAnswersOptions } from "./judge-answers.ts";
-import { FLOOR_THRESHOLDS, LOGPROB_THRESHOLD, logprobFaults, ROUTING_THRESHOLDS, routingFaults } from "./verdict.ts";
+import {
+  FLOOR_THRESHOLDS,
+  LOGPROB_THRESHOLD,
+  logprobFaults,
+  MIN_LOGPROBS,
+  ROUTING_THRESHOLDS,
+  routingFaults,
+} from "./verdict.ts";
 
 type Judged = Pick<Comparison, "paired" | "parity" | "logprobs" | "outputs" | "divergence">;
 
@@ -131,8 +138,11 @@ function logprobsRow({ logprobs }: Judged, floor?: NoiseFloor): LevelRow {
   const { count: n, sum, max, notFinite } = logprobs;
   if (n + notFinite === 0) return unjudged(3, what, "none to compare");
   const found = `largest difference ${size(max)}, mean ${size(n === 0 ? 0 : sum / n)} over ${counted(n, "token")}`;
+  const faults = logprobFaults(logprobs, floor);
+  if (faults.length === 0 && n < MIN_LOGPROBS)
+    return unjudged(3, what, `fewer than ${MIN_LOGPROBS} tokens say nothing: ${found}`);
   const held = [LOGPROB_THRESHOLD, ...(floor?.logprobs.kind === "judged" ? [FLOOR_THRESHOLDS.size] : [])];
-  return row(3, what, logprobFaults(logprobs, floor).length > 0, found, held.join(", "));
+  return row(3, what, faults.length > 0, found, held.join(", "));
 }
 
 function divergenceRow({ divergence }: Judged): LevelRow {

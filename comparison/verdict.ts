@@ -54,8 +54,8 @@ const MAX_MEAN_LOGPROB_DIFFERENCE = 0.1;
 /** In words: what log-probabilities are held to. */
 export const LOGPROB_THRESHOLD: string = `${MAX_MEAN_LOGPROB_DIFFERENCE} on average`;
 
-/** Of fewer tokens than this, one unlikely token makes the mean. */
-const MIN_LOGPROBS = 32;
+/** Of fewer tokens than this, one unlikely token makes the mean, and nothing is judged by it. */
+export const MIN_LOGPROBS = 32;
 
 export interface JudgeOptions extends JudgeAnswersOptions {
   /** The run stopped because it was decided: docs that were not asked are not missing. Default: false. */
@@ -167,7 +167,7 @@ function heldText(
   floor: NoiseFloor | undefined,
 ): string[] {
   if (parity.kind === "judged") return [parityHeld(parity, floor)];
-  return logprobs.kind === "judged" ? [logprobsHeld(logprobs)] : [];
+  return logprobs.kind === "judged" && logprobs.count >= MIN_LOGPROBS ? [logprobsHeld(logprobs)] : [];
 }
 
 function logprobsHeld({ count: n, sum }: JudgedLogprobs): string {

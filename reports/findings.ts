@@ -179,10 +179,12 @@ export function allowedDifferences({ differences = [] }: Comparison): string[] {
 }
 
 /** Which of the levels that parity can be judged by were judged. */
-export function levelsSentence({ paired, parity, logprobs }: Comparison): string {
+export function levelsSentence({ paired, parity, logprobs, levels: rows }: Comparison): string {
+  // Of too few tokens there are numbers, and no judgement.
+  const row = rows.find(({ what }) => what === "log-probabilities");
   const levels = [
     ["answers", paired.some(({ n }) => n > 0)],
-    ["log-probabilities", logprobs.kind === "judged"],
+    ["log-probabilities", logprobs.kind === "judged" && row?.outcome !== "not judged"],
     ["routing", parity.kind === "judged"],
   ] as const;
   const names = (judged: boolean): string =>

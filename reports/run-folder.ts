@@ -5,11 +5,13 @@ import type { RunEnvironment } from "./environment.ts";
 import { errorCode, fileProblem, makeFolder, removeTemporaryFiles, writeFileAtomic } from "./files.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { openJournal, type Journal } from "./journal.ts";
-import { jsonFileText, type JsonObject } from "./json.ts";
+import { canonicalJson, jsonFileText, type JsonObject } from "./json.ts";
 import {
   fingerprintOf,
   firstDifference,
   isRunRecord,
+  settled,
+  type EngineSession,
   type RunRecord,
   type RunStatus,
   type VariantRecord,
@@ -150,6 +152,16 @@ async function checkEmpty(path: string): Promise<void> {
   }
 }
 
+/** An engine as it was opened in this session. */
+export interface OpenedEngine {
+  /** What was found, where that is not what stays on record of the variant. */
+  readonly found: JsonObject;
+  /** Docs that were answered before this session. */
+  readonly completed: number;
+  /** Whether it was opened for what parity is judged by. */
+  readonly judged: boolean;
+}
+
 /** An open run folder; `run.json` always holds a whole record. */
 export class RunFolder {
   readonly path: string;
@@ -159,6 +171,10 @@ export class RunFolder {
   readonly #lock: FolderLock;
   /** What earlier sessions recorded, by variant. */
   readonly #before: Map<string, VariantRecord> = new Map();
+  /** Variants that this session has opened. */
+  readonly #opened = new Set<string>();
+  /** Where in its history each variant's answers of this session are counted. */
+  readonly #answering = new Map<string, number>();
   #saving: Promise<void> = Promise.resolve();
 
   /** Use `openRunFolder`. */
@@ -184,37 +200,47 @@ export class RunFolder {
   }
 
   /**
-   * Records how long this session has worked on a variant so far; earlier sessions are added. Call it now and then: what
-   * a killed process had not recorded is lost from the total.
+   * Records how long this session has worked on a variant so far, and how many docs it has answered; earlier sessions are
+   * added. Call it now and then: what a killed process had not recorded is lost from the total time.
    */
-  async recordSeconds(variant: string, seconds: number): Promise<void> {
+  async recordSeconds(variant: string, seconds: number, answered?: number): Promise<void> {
     const before = this.#before.get(variant) ?? this.#record.variants[variant] ?? { seconds: 0, sessions: 0 };
     this.#before.set(variant, before);
-    await this.#save((record) => ({
-      ...record,
-      variants: {
-        ...record.variants,
-        [variant]: {
-          ...record.variants[variant],
-          seconds: before.seconds + seconds,
-          sessions: before.sessions + 1,
-        },
-      },
+    await this.#change(variant, (now) => ({
+      ...now,
+      ...(answered !== undefined && {
+        history: withAnswered(now.history ?? [], this.#answering.get(variant), answered),
+      }),
+      seconds: before.seconds + seconds,
+      sessions: before.sessions + 1,
     }));
   }
 
-  /**
-   * Records what a variant was found to be.
-   *
-   * @param answered - where it was something else before: how many docs that has answered
-   */
-  async recordEngine(variant: string, engine: JsonObject, answered?: number): Promise<void> {
-    await this.#save((record) => {
-      const before = record.variants[variant] ?? { seconds: 0, sessions: 0 };
-      const changed = answered !== undefined && before.engine !== undefined;
-      const earlier = changed && { earlier: [...(before.earlier ?? []), { engine: before.engine, answered }] };
-      return { ...record, variants: { ...record.variants, [variant]: { ...before, engine, ...earlier } } };
-    });
+  /** What a variant was found to be each time that it was opened, with every one of its `completed` docs counted. */
+  history(variant: string, completed: number): readonly EngineSession[] {
+    const { engine, history } = this.#record.variants[variant] ?? {};
+    const { created } = this.#record;
+    return settled(history ?? (engine === undefined ? [] : [{ started: created, engine, answered: 0 }]), completed);
+  }
+
+  /** Records what a variant was found to be. Said again of the same engine in one session, it is one entry of the history. */
+  async recordEngine(variant: string, engine: JsonObject, session: OpenedEngine): Promise<void> {
+    const { found, completed, judged } = session;
+    const before = this.history(variant, completed);
+    const last = before.at(-1);
+    const again =
+      this.#opened.has(variant) && last !== undefined && canonicalJson(last.engine) === canonicalJson(found);
+    this.#opened.add(variant);
+    const entry = again ? last : { started: new Date().toISOString(), engine: found, answered: 0 };
+    const history = [...(again ? before.slice(0, -1) : before), { ...entry, ...(judged && { judged }) }];
+    if (!judged) this.#answering.set(variant, history.length - 1);
+    await this.#change(variant, (now) => ({ ...now, engine, history }));
+  }
+
+  /** Records in words what differs beyond what is compared. */
+  async recordDifferences(differences: readonly string[]): Promise<void> {
+    if (differences.join("\n") === (this.#record.differences ?? []).join("\n")) return;
+    await this.#save((record) => ({ ...record, differences }));
   }
 
   async setStatus(status: RunStatus): Promise<void> {
@@ -227,6 +253,13 @@ export class RunFolder {
     await this.#lock.release();
   }
 
+  async #change(variant: string, change: (now: VariantRecord) => VariantRecord): Promise<void> {
+    await this.#save((record) => {
+      const now = record.variants[variant] ?? { seconds: 0, sessions: 0 };
+      return { ...record, variants: { ...record.variants, [variant]: change(now) } };
+    });
+  }
+
   /** One save after the other: the last change must not be overtaken by an earlier one. */
   async #save(change: (record: RunRecord) => RunRecord): Promise<void> {
     const save = async (): Promise<void> => {
@@ -237,4 +270,12 @@ export class RunFolder {
     this.#saving = this.#saving.then(save, save);
     await this.#saving;
   }
+}
+
+function withAnswered(
+  history: readonly EngineSession[],
+  at: number | undefined,
+  answered: number,
+): readonly EngineSession[] {
+  return history.map((session, i) => (i === at ? Object.assign({}, session, { answered }) : session));
 }

@@ -18,14 +18,32 @@ export interface VariantRecord {
   readonly sessions: number;
   /** What the variant was found to be when it was last opened. */
   readonly engine?: JsonObject;
-  /** What it was found to be before that, where it was something else: the user allowed it. The oldest first. */
-  readonly earlier?: readonly EarlierEngine[];
+  /** What it was found to be each time that it was opened; the oldest first. */
+  readonly history?: readonly EngineSession[];
 }
 
-export interface EarlierEngine {
+/** A session's work with one engine. */
+export interface EngineSession {
+  /** ISO 8601, UTC. */
+  readonly started: string;
+  /** What the variant was found to be. */
   readonly engine: JsonObject;
-  /** Docs that were answered, by it and those before it. */
+  /** Docs that it answered. Of a session that was killed, those of its last seconds are counted by the next one. */
   readonly answered: number;
+  /** Whether it was asked for what parity is judged by: captures, log-probabilities, layer outputs. Default: false. */
+  readonly judged?: boolean;
+}
+
+/**
+ * A variant's sessions with every doc counted.
+ *
+ * @param completed - docs that the variant has an answer of
+ */
+export function settled(history: readonly EngineSession[], completed: number): readonly EngineSession[] {
+  const uncounted = completed - history.reduce((sum, { answered }) => sum + answered, 0);
+  const last = history.at(-1);
+  if (last === undefined || uncounted <= 0) return history;
+  return [...history.slice(0, -1), { ...last, answered: last.answered + uncounted }];
 }
 
 /** The content of `run.json`: what was asked, what that was resolved to, and on what it ran. */
@@ -46,6 +64,8 @@ export interface RunRecord {
   readonly engine: JsonObject;
   readonly environment: RunEnvironment;
   readonly variants: Readonly<Record<string, VariantRecord>>;
+  /** What differs beyond what is compared, where the user allowed it, in words. Default: nothing. */
+  readonly differences?: readonly string[];
 }
 
 /** SHA-256, in hex, of the settings as canonical JSON (sorted keys). */

@@ -14,6 +14,7 @@ import type { Runner } from "./runner.ts";
 import { incomparable } from "./variant-engines.ts";
 import type {
   EngineIdentity,
+  Note,
   OpenContext,
   OpenedVariant,
   RoutingSource,
@@ -74,14 +75,14 @@ export class ServerVariants implements VariantEngines {
   }
 
   /** A launched server says what it is only once it runs, so what decides is how it is launched. */
-  async identity(signal: AbortSignal): Promise<EngineIdentity> {
+  async identity(signal: AbortSignal, note: Note): Promise<EngineIdentity> {
     const { shared, ask } = this.#options;
     const specs = { baseline: this.#options.baseline, fused: this.#options.fused };
     const asked = { extra_body: ask.extraBody ?? {}, ignore_eos: ask.ignoreEos ?? false, api: shared.api };
     const common = { name: shared.engine, dialect: shared.preset.dialect, ...asked };
     const [baseline, fused] = await Promise.all([
-      this.#variantIdentity(specs.baseline, signal),
-      specs.fused && this.#variantIdentity(specs.fused, signal),
+      this.#variantIdentity(specs.baseline, signal, note),
+      specs.fused && this.#variantIdentity(specs.fused, signal, note),
     ]);
     const launches = {
       ...(baseline.launch && { baseline: baseline.launch }),
@@ -91,10 +92,10 @@ export class ServerVariants implements VariantEngines {
   }
 
   /** Running servers are looked at before anything is written. */
-  async check(signal: AbortSignal): Promise<void> {
+  async check(signal: AbortSignal, note: Note): Promise<void> {
     const { baseline, fused } = this.#options;
     if (baseline.kind !== "running" || fused?.kind !== "running") return;
-    const [a, b] = await Promise.all([this.#factsOf(baseline, signal), this.#factsOf(fused, signal)]);
+    const [a, b] = await Promise.all([this.#factsOf(baseline, signal, note), this.#factsOf(fused, signal, note)]);
     const [first] = this.#options.allowDifferences === true ? [] : this.differences(a, b);
     if (first !== undefined) throw incomparable(first);
   }
@@ -203,18 +204,14 @@ export class ServerVariants implements VariantEngines {
     const runner = await this.#runner(baseUrls, signal, note);
     for (const warning of runner.warnings) note(`warning: ${warning}`);
     const { hangMs } = this.#options.shared;
-    const watch = server && watchServer(server, { traffic: () => runner.stats, hangMs });
+    const watch = server && watchServer(server, { traffic: runner.traffic, hangMs });
     const facts = await this.#describe(runner, baseUrls, server, signal);
     const scoring: Runner = { ...runner, ...(runner.capture && { score: scoreByCapture(runner) }) };
     const opened = { runner: watch === undefined ? scoring : watched(scoring, watch.signal), facts };
     return { opened, runner, note, ...(server && { server }), ...(watch && { watch }) };
   }
 
-  #runner(
-    baseUrls: readonly string[],
-    signal: AbortSignal,
-    notify: (text: string) => void = () => {},
-  ): Promise<OpenAiRunner> {
+  #runner(baseUrls: readonly string[], signal: AbortSignal, notify: Note): Promise<OpenAiRunner> {
     return openOpenAiRunner({ ...this.#options.ask, ...this.#protocol(), baseUrls, notify }, signal);
   }
 
@@ -232,14 +229,19 @@ export class ServerVariants implements VariantEngines {
   async #variantIdentity(
     spec: VariantSpec,
     signal: AbortSignal,
+    note: Note,
   ): Promise<{ readonly model: string; readonly launch?: Readonly<Record<string, unknown>> }> {
-    if (spec.kind === "running") return { model: String((await this.#factsOf(spec, signal))["model"]) };
+    if (spec.kind === "running") return { model: String((await this.#factsOf(spec, signal, note))["model"]) };
     const { command, args = [], env = {}, cwd = null } = spec.spec;
     return { model: this.#options.shared.model ?? "as launched", launch: { command, args, env, cwd } };
   }
 
-  async #factsOf(spec: Extract<VariantSpec, { kind: "running" }>, signal: AbortSignal): Promise<VariantFacts> {
-    const runner = await this.#runner(spec.baseUrls, signal);
+  async #factsOf(
+    spec: Extract<VariantSpec, { kind: "running" }>,
+    signal: AbortSignal,
+    note: Note,
+  ): Promise<VariantFacts> {
+    const runner = await this.#runner(spec.baseUrls, signal, note);
     try {
       return await this.#describe(runner, spec.baseUrls, undefined, signal);
     } finally {

@@ -19,13 +19,15 @@ export type VariantFacts = Readonly<Record<string, unknown>>;
 /** `captures`: nothing that is asked is timed. */
 export type OpenPurpose = "answers" | "captures";
 
+/** Takes something to know, such as what is being waited for. */
+export type Note = (text: string) => void;
+
 export interface OpenContext {
   readonly purpose: OpenPurpose;
   readonly signal: AbortSignal;
   /** The variant's folder of the run; an engine may keep its log there. It exists. */
   readonly folder: string;
-  /** Something to know, such as what is being waited for. */
-  readonly note: (text: string) => void;
+  readonly note: Note;
 }
 
 /**
@@ -49,10 +51,13 @@ export interface VariantEngines {
   readonly outputs?: boolean;
   /** One variant has to be released before the other can be opened. Default: false. */
   readonly inTurn?: boolean;
-  /** @throws UserError when the engine is not there, or is not what was asked for */
-  identity(signal: AbortSignal): Promise<EngineIdentity>;
+  /**
+   * @param note - told what is being waited for
+   * @throws UserError when the engine is not there, or is not what was asked for
+   */
+  identity(signal: AbortSignal, note: Note): Promise<EngineIdentity>;
   /** Finds what can be wrong before anything is written. Missing where `identity` has done so. */
-  check?(signal: AbortSignal): Promise<void>;
+  check?(signal: AbortSignal, note: Note): Promise<void>;
   /** The variant's runner; the same one until it is released, or opened for captures where these need another. */
   open(variant: VariantName, context: OpenContext): Promise<OpenedVariant>;
   /** Text of the model's tokens. Missing where the tokenizer is not at hand. */

@@ -1,5 +1,5 @@
 /**
- * Tells a server that hangs from one that is slow: a slow one sends something now and then. Pure; what feeds it is in
+ * Tells a server that hangs from one that is slow: a slow one gets on now and then. Pure; what feeds it is in
  * watch-server.ts.
  */
 
@@ -7,7 +7,7 @@
 export interface Traffic {
   /** Requests that it has and has not answered. */
   readonly inFlight: number;
-  /** Pieces of responses so far, of any request. Only whether it changes matters. */
+  /** Signs of work so far, of any request: pings are none. Only whether it changes matters. */
   readonly pieces: number;
 }
 

@@ -5,11 +5,12 @@ import { look, NO_SILENCE } from "./silence.ts";
 import type { Traffic } from "./silence.ts";
 
 export interface WatchOptions {
-  /** Read every now and then: an openai runner's `stats` are such. */
+  /** Read every now and then: an openai runner's `traffic` is such. */
   readonly traffic: () => Traffic;
   /**
-   * So long without a piece of any response, while requests wait, is a hang. Where answers are not streamed, it must be
-   * longer than the longest of them takes. Default: 10 minutes.
+   * So long without a token of any answer, while requests wait, is a hang: pings that keep a connection open are none. It
+   * must be longer than the longest prompt takes, and where answers are not streamed, than the longest of them.
+   * Default: 10 minutes.
    */
   readonly hangMs?: number;
 }
@@ -42,7 +43,7 @@ export function watchServer(
     silence = look(silence, seen, performance.now(), 2 * everyMs);
     if (silence.ms < hangMs) return;
     const waiting = `${seen.inFlight} request${seen.inFlight === 1 ? "" : "s"} waited`;
-    end(new EngineLostError(`the server hangs: nothing came for ${hangMs / 1000} s while ${waiting}; ${log.quote()}`));
+    end(new EngineLostError(`the server hangs: no token came for ${hangMs / 1000} s while ${waiting}; ${log.quote()}`));
   }, everyMs);
   timer.unref();
   let released = false;

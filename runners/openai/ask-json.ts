@@ -1,14 +1,16 @@
 /** Asks for JSON, outside of what is timed and counted, until it comes. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { asksForTooLong, backoffMs } from "./backoff.ts";
 import type { Breaker } from "./breaker.ts";
 import { AttemptError, isSlow } from "./failure.ts";
 import type { Failure } from "./failure.ts";
+import type { Holds } from "./holds.ts";
 import { linkSignals } from "./linked-signal.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readJson } from "./read-reply.ts";
 import { RequestFailedError } from "./request-failed-error.ts";
+import type { Traffic } from "./stats.ts";
 import type { HttpReply, Transport } from "./transport.ts";
+import { wait } from "./wait.ts";
 
 export interface JsonQuestion {
   /** Below the base URL. */
@@ -24,8 +26,11 @@ export interface JsonQuestion {
 export interface AskJsonOptions extends Pick<ResolvedOptions, "headers" | "retries" | "random"> {
   /** Told whether the server is in reach. Requests that fail do not count: a server may answer prompts all the same. */
   readonly breaker: Breaker;
+  readonly holds: Holds;
   /** Ends, with its reason, whatever is asked. */
   readonly closed: AbortSignal;
+  /** Counted into. */
+  readonly traffic: Traffic;
 }
 
 /**
@@ -51,7 +56,7 @@ export async function askJson(
 async function askUntilAnswered(
   transports: readonly [Transport, ...Transport[]],
   { path, body, final, check }: JsonQuestion,
-  { headers, retries, random, breaker }: AskJsonOptions,
+  { headers, retries, random, breaker, holds, traffic }: AskJsonOptions,
   signal: AbortSignal,
 ): Promise<unknown> {
   const fields = {
@@ -62,32 +67,38 @@ async function askUntilAnswered(
   };
   let slow = 0;
   for (let attempts = 1; ; attempts++) {
-    const transport = transports[(attempts - 1) % transports.length] as Transport;
+    for (let held = holds.freeInMs(); held > 0; held = holds.freeInMs())
+      await wait(held + random() * Math.min(held, retries.baseMs), signal);
+    const turns = transports.map((_, i) => transports[(attempts - 1 + i) % transports.length] as Transport);
+    const transport = turns.find(({ baseUrl }) => holds.heldMs(baseUrl) === 0) ?? transports[0];
     const request = { method: "POST", path, headers: fields, body: body() } as const;
     let failure: Failure;
     const start = performance.now();
     const read = async (reply: HttpReply): Promise<unknown> => {
       breaker.reached();
-      const json = await readJson(reply, headers.redact);
+      const json = await readJson(reply, headers.redact, () => traffic.pieces++);
       check?.(json);
       return json;
     };
+    traffic.inFlight++;
     try {
       return await transport.exchange(request, signal, read);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof AttemptError)) throw error;
       failure = { ...error.failure, message: `${transport.baseUrl}${path}: ${error.failure.message}` };
+    } finally {
+      traffic.inFlight--;
     }
     const now = performance.now();
     breaker.attemptFailed(failure, now - start, now);
     signal.throwIfAborted();
     if (isSlow(failure)) slow++;
+    if (failure.retryAfterMs !== undefined) holds.hold(transport.baseUrl, failure.retryAfterMs, failure.message);
     const tooLong = asksForTooLong(failure, retries);
     const most = Math.min(retries.attempts, final?.get(failure.status ?? 0) ?? Infinity);
     if (!failure.retry || tooLong !== undefined || attempts >= most || slow >= retries.slowAttempts)
       throw new RequestFailedError(failure, attempts, tooLong);
-    const wait = backoffMs(attempts - 1, failure.retryAfterMs, retries, random);
-    await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
+    await wait(backoffMs(attempts - 1, failure.retryAfterMs, retries, random), signal);
   }
 }

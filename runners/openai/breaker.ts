@@ -8,19 +8,27 @@ export interface BreakerOptions {
    * anybody wants to wait for a dead server.
    */
   readonly unreachableMs: number;
+  /**
+   * The same where all replicas refuse connections in the end, which a load balancer does not do, and a server that is
+   * busy does not either. Default: 5 s.
+   */
+  readonly refusedMs: number;
   /** So many requests in a row have ended without an answer, each after all its attempts. Default: 20. */
   readonly failedInARow: number;
 }
 
 export interface BreakerContext {
   /**
-   * Whether a replica responds, whatever it says. Asked once the time is over: requests that wait for their next attempt
-   * may not have looked for long. Default: nobody looks, the next attempt decides.
+   * Asked once the time is over, and then decides: requests that wait for their next attempt may not have looked for long,
+   * and of several replicas one may be busy and well. Default: nobody looks, the next attempt decides.
    */
-  readonly probe?: () => Promise<boolean>;
+  readonly probe?: () => Promise<Reach>;
   /** What to do about a key that is refused. */
   readonly keyAdvice?: string;
 }
+
+/** What of all replicas together can be said: one responds, whatever it says; all refuse connections; or neither. */
+export type Reach = "responds" | "refuses" | "silent";
 
 const AT_ONCE_MS = 1000;
 
@@ -66,15 +74,16 @@ export class Breaker {
     const outOfReach =
       kind === "unreachable" || kind === "connect-timeout" || (kind === "reset" && tookMs < AT_ONCE_MS);
     if (!outOfReach) return;
-    const { unreachableMs } = this.#options;
+    const { unreachableMs, refusedMs } = this.#options;
     if (this.#unreachable.attempts === 0) {
       this.#unreachable.since = now;
-      this.#look = setTimeout(() => void this.#lookAgain(), unreachableMs).unref();
+      this.#lookAt(Math.min(refusedMs, unreachableMs), 0);
     }
     this.#unreachable.attempts++;
     this.#unreachable.last = message;
     const { attempts, since } = this.#unreachable;
-    if (attempts >= MIN_UNREACHABLE_ATTEMPTS && now - since >= unreachableMs) this.#outOfReach(now - since);
+    if (this.#context.probe !== undefined || attempts < MIN_UNREACHABLE_ATTEMPTS) return;
+    if (now - since >= unreachableMs) this.#outOfReach(now - since);
   }
 
   requestAnswered(): void {
@@ -99,17 +108,26 @@ export class Breaker {
 
   /** No more is looked for. */
   close(): void {
+    this.#unreachable.attempts = 0;
     clearTimeout(this.#look);
   }
 
-  async #lookAgain(): Promise<void> {
+  /** @param after - both in milliseconds since the first failure; the earlier one is now */
+  #lookAt(after: number, now: number): void {
     const { probe } = this.#context;
     if (probe === undefined) return;
+    this.#look = setTimeout(() => void this.#lookAgain(probe, after), after - now).unref();
+  }
+
+  async #lookAgain(probe: () => Promise<Reach>, after: number): Promise<void> {
     const { since } = this.#unreachable;
-    if (await probe()) this.reached();
+    const reach = await probe();
     // It may have been reached, and lost anew, in the meantime.
-    else if (this.#unreachable.attempts > 0 && this.#unreachable.since === since)
-      this.#outOfReach(this.#options.unreachableMs);
+    if (this.#unreachable.attempts === 0 || this.#unreachable.since !== since) return;
+    const { unreachableMs } = this.#options;
+    if (reach === "responds") this.reached();
+    else if (reach === "refuses" || after >= unreachableMs) this.#outOfReach(after);
+    else this.#lookAt(unreachableMs, after);
   }
 
   #outOfReach(ms: number): void {

@@ -16,18 +16,23 @@ import type { CaptureSetup } from "./capture-options.ts";
 import { generatedLogprobs, givenLogprobs, noLogprobs } from "./capture-logprobs.ts";
 import { firstChoice, readPiece, readUsage } from "./completion.ts";
 import type { Usage } from "./completion.ts";
+import type { Holds } from "./holds.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { buildBody } from "./request-body.ts";
 import { RequestFailedError } from "./request-failed-error.ts";
+import type { Traffic } from "./stats.ts";
 import { Transport } from "./transport.ts";
 
 export interface Capturer {
+  /** Of the captures alone. */
+  readonly traffic: Readonly<Traffic>;
   readonly capture: (prompt: RunnerPrompt, request: CaptureRequest, signal: AbortSignal) => Promise<CapturedSequence>;
   close(): Promise<void>;
 }
 
 export interface CapturerOptions extends Omit<ResolvedOptions, "captures" | "breaker"> {
   readonly breaker: Breaker;
+  readonly holds: Holds;
   /** Ends, with its reason, whatever is asked. */
   readonly closed: AbortSignal;
   readonly captures: CaptureSetup;
@@ -45,6 +50,7 @@ export function createCapturer(options: CapturerOptions): Capturer {
   const [first, ...others] = baseUrls;
   const open = (url: URL): Transport => new Transport(url, timeouts, limits);
   const transports: [Transport, ...Transport[]] = [open(first), ...others.map(open)];
+  const traffic: Traffic = { inFlight: 0, pieces: 0 };
   const settings = {
     dialect,
     api,
@@ -56,7 +62,7 @@ export function createCapturer(options: CapturerOptions): Capturer {
   };
   const chatOrNot = api === "chat" ? "/chat/completions" : "/completions";
   const ask = (path: string, body: () => string, signal: AbortSignal): Promise<unknown> =>
-    askJson(transports, { path, body }, options, signal);
+    askJson(transports, { path, body }, { ...options, traffic }, signal);
 
   /** A salt of its own keeps an attempt off the prefix cache: all of its rows are then routed in it. */
   const fields = (): Fields => ({ ...captures.fields, cache_salt: randomUUID() });
@@ -180,6 +186,7 @@ export function createCapturer(options: CapturerOptions): Capturer {
   };
 
   return {
+    traffic,
     capture: (prompt, request, signal) =>
       request.kind === "given" ? given(prompt, request, signal) : generated(prompt, request, signal),
     close: async () => {

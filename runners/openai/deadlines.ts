@@ -5,9 +5,9 @@ import type { AttemptError } from "./failure.ts";
 export interface Timeouts {
   /** To open a connection. Default: 10 s. */
   readonly connectMs: number;
-  /** Until the response starts: its first piece of body, or of text where it is streamed. Default: 10 minutes. */
+  /** Until the first byte of the response's body, whatever it is. Default: 10 minutes. */
   readonly firstByteMs: number;
-  /** Between two pieces of the response. Pings are none. Default: 2 minutes. */
+  /** Between two pieces of the body. Pings are some: the connection is alive. Default: 2 minutes. */
   readonly idleMs: number;
   /** For the whole attempt. Default: 15 minutes. */
   readonly totalMs: number;
@@ -21,7 +21,7 @@ export class Deadlines {
   readonly #expire: (error: AttemptError) => void;
   readonly #total: NodeJS.Timeout;
   #phase: NodeJS.Timeout;
-  #started = false;
+  #phaseName: "waiting" | "reading" | "winding up" = "waiting";
 
   constructor(timeouts: Timeouts, expire: (error: AttemptError) => void) {
     this.#timeouts = timeouts;
@@ -35,18 +35,17 @@ export class Deadlines {
   }
 
   /** A piece of the response has come. */
-  progress(): void {
-    if (this.#started) {
-      this.#phase.refresh();
-      return;
-    }
-    this.#started = true;
+  heard(): void {
+    if (this.#phaseName === "reading") this.#phase.refresh();
+    if (this.#phaseName !== "waiting") return;
+    this.#phaseName = "reading";
     this.#idle(this.#timeouts.idleMs);
   }
 
-  /** All that matters has come. */
+  /** All that matters has come: whatever else does gives no more time. */
   windUp(): void {
-    this.#started = true;
+    if (this.#phaseName === "winding up") return;
+    this.#phaseName = "winding up";
     this.#idle(WIND_UP_MS);
   }
 

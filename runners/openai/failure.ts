@@ -27,6 +27,8 @@ export interface Failure {
   readonly status?: number;
   /** Another attempt may do better. */
   readonly retry: boolean;
+  /** Nobody listens there. Default: false. */
+  readonly refused?: boolean;
   /** The server asked to be left alone for so long. */
   readonly retryAfterMs?: number;
 }
@@ -82,7 +84,8 @@ export function failureOf(error: unknown): Failure {
   if (code === "UND_ERR_CONNECT_TIMEOUT") return retried("connect-timeout", "no connection in time");
   if (code === "UND_ERR_HEADERS_OVERFLOW") return retried("too-large", "the response's headers are too large");
   if (code === "UND_ERR_RES_EXCEEDED_MAX_SIZE") return retried("too-large", "the response is too large");
-  if (code !== undefined && UNREACHABLE.has(code)) return retried("unreachable", `no connection (${code})`);
+  if (code !== undefined && UNREACHABLE.has(code))
+    return { ...retried("unreachable", `no connection (${code})`), ...(code === "ECONNREFUSED" && { refused: true }) };
   if (name === "HTTPParserError") return retried("malformed", "the response is not HTTP");
   return retried("reset", `the connection broke (${code ?? name})`);
 }

@@ -23,7 +23,7 @@ export interface ResolvedHeaders {
   readonly redactAnswer: Redact;
 }
 
-export const DEFAULT_API_KEY_ENV = "OPENAI_API_KEY";
+const DEFAULT_API_KEY_ENV = "OPENAI_API_KEY";
 
 /** A header value shorter than this is a setting rather than a key. */
 const MIN_SECRET_HEADER = 8;
@@ -62,6 +62,12 @@ export function resolveHeaders(options: HeaderOptions): ResolvedHeaders {
     redact: redactor(secrets),
     redactAnswer: redactor(secrets.filter((secret) => secret.length >= MIN_SECRET_IN_ANSWER)),
   };
+}
+
+/** The variable to set where a key is refused: a header of the user's own goes before the API key. */
+export function keyVariable({ apiKeyEnv = DEFAULT_API_KEY_ENV, headerEnv = {} }: HeaderOptions): string {
+  const own = Object.entries(headerEnv).find(([name]) => /authorization|key|token/i.test(name));
+  return own?.[1] ?? apiKeyEnv;
 }
 
 function checkHeader(name: string, value: string): void {

@@ -2,19 +2,21 @@
 import type { Runner } from "../runner.ts";
 import { toAnswer } from "./answer.ts";
 import { Breaker } from "./breaker.ts";
+import type { Reach } from "./breaker.ts";
 import { createCapturer } from "./capture.ts";
 import type { DialectName } from "./dialects.ts";
+import { Holds } from "./holds.ts";
 import { createLogprobAsker } from "./logprobs.ts";
 import { list } from "./models.ts";
 import type { ServedModel } from "./models.ts";
-import { DEFAULT_API_KEY_ENV } from "./headers.ts";
+import { keyVariable } from "./headers.ts";
 import { resolveOptions } from "./options.ts";
 import type { OpenAiRunnerOptions, ResolvedOptions } from "./options.ts";
 import { buildBody } from "./request-body.ts";
 import type { Api } from "./request-body.ts";
 import { Requester } from "./requester.ts";
-import { anyResponds, fetchModels, resolveModel } from "./served-models.ts";
-import type { RequestStats } from "./stats.ts";
+import { fetchModels, reachOf, resolveModel } from "./served-models.ts";
+import type { RequestStats, Traffic } from "./stats.ts";
 import { Transport } from "./transport.ts";
 
 export interface OpenAiRunner extends Runner {
@@ -24,6 +26,8 @@ export interface OpenAiRunner extends Runner {
   readonly warnings: readonly string[];
   /** So far; it goes on counting. */
   readonly stats: Readonly<RequestStats>;
+  /** Of answers and captures together, now. */
+  readonly traffic: () => Readonly<Traffic>;
 }
 
 /** What decides the answers: a run can be resumed only with the same. */
@@ -63,9 +67,11 @@ export async function openOpenAiRunner(
   const close = async (): Promise<void> => {
     await Promise.all(transports.map((transport) => transport.close()));
   };
+  const urls = transports.map(({ baseUrl }) => baseUrl);
+  const holds = new Holds(urls, { ...resolved.retries, notify: resolved.notify });
   let served: ServedModel;
   try {
-    served = await resolveModel(transports, resolved, signal);
+    served = await resolveModel(transports, { ...resolved, holds }, signal);
   } catch (error) {
     await close();
     throw error;
@@ -73,10 +79,10 @@ export async function openOpenAiRunner(
   const note = notes(resolved);
   // A connection that this side has closed would be taken for one that broke, and be tried again for half a minute.
   const closed = new AbortController();
-  const probe = (): Promise<boolean> => anyResponds(transports, headers, closed.signal);
-  const keyAdvice = `set ${options.apiKeyEnv ?? DEFAULT_API_KEY_ENV} to one that it takes`;
+  const probe = (): Promise<Reach> => reachOf(transports, headers, closed.signal);
+  const keyAdvice = `set ${keyVariable(options)} to one that it takes`;
   const breaker = new Breaker(resolved.breaker, { probe, keyAdvice });
-  const life = { breaker, closed: closed.signal };
+  const life = { breaker, holds, closed: closed.signal };
   const requester = new Requester({ ...resolved, ...life, transports, note });
   const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
   const capturer =
@@ -110,12 +116,17 @@ export async function openOpenAiRunner(
       extra_body: extraBody,
     },
     endpoint: {
-      base_urls: transports.map(({ baseUrl }) => baseUrl),
+      base_urls: urls,
       stream,
       header_names: headers.addedNames,
     },
     warnings: warningsFor(resolved),
     stats: requester.stats,
+    traffic: () => {
+      const all = [requester.stats, asker.traffic, ...(capturer === undefined ? [] : [capturer.traffic])];
+      const sum = (of: keyof Traffic): number => all.reduce((total, each) => total + each[of], 0);
+      return { inFlight: sum("inFlight"), pieces: sum("pieces") };
+    },
   };
 }
 

@@ -98,7 +98,7 @@ const RETRIES: RetryOptions = {
   baseMs: 500,
   capMs: 30_000,
 };
-const BREAKER: BreakerOptions = { unreachableMs: 10_000, failedInARow: 20 };
+const BREAKER: BreakerOptions = { unreachableMs: 10_000, refusedMs: 5000, failedInARow: 20 };
 
 /** @throws UserError for what cannot be done as asked */
 export function resolveOptions(options: OpenAiRunnerOptions): ResolvedOptions {

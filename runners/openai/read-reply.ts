@@ -14,14 +14,19 @@ export interface ReadOptions {
   readonly redact: Redact;
   /** Most characters of one event of a stream. */
   readonly maxCharacters: number;
+  /** Called for whatever shows that the model works on the answer. */
+  readonly onWork?: () => void;
 }
 
 /** @throws AttemptError, which says what was wrong */
-export async function readCompletion(reply: HttpReply, { redact, maxCharacters }: ReadOptions): Promise<Completion> {
+export async function readCompletion(
+  reply: HttpReply,
+  { redact, maxCharacters, onWork = () => {} }: ReadOptions,
+): Promise<Completion> {
   if (!isSuccess(reply)) throw await badStatus(reply, redact);
   if (/^\s*text\/event-stream/i.test(reply.header("content-type") ?? ""))
-    return readStream(reply, new CompletionStream(maxCharacters, redact));
-  const body = await readJson(reply, redact);
+    return readStream(reply, new CompletionStream(maxCharacters, redact), onWork);
+  const body = await readJson(reply, redact, onWork);
   const choice = firstChoice(body);
   if (choice === undefined) throw transient("no-choices", `the response has no choice: ${quote(body, redact)}`);
   return { ...readPiece(choice), usage: readUsage(body) };
@@ -32,9 +37,9 @@ export async function readCompletion(reply: HttpReply, { redact, maxCharacters }
  *
  * @throws AttemptError
  */
-export async function readJson(reply: HttpReply, redact: Redact): Promise<unknown> {
+export async function readJson(reply: HttpReply, redact: Redact, onWork?: () => void): Promise<unknown> {
   if (!isSuccess(reply)) throw await badStatus(reply, redact);
-  const text = await readText(reply);
+  const text = await readText(reply, { onWork });
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -50,14 +55,14 @@ function isSuccess({ status }: HttpReply): boolean {
   return status >= 200 && status <= 299;
 }
 
-async function readStream(reply: HttpReply, stream: CompletionStream): Promise<Completion> {
+async function readStream(reply: HttpReply, stream: CompletionStream, onWork: () => void): Promise<Completion> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let firstTextMs: number | undefined;
   try {
     for await (const bytes of reply.body) {
-      const before = stream.events;
+      const before = stream.work;
       stream.feed(decode(decoder, bytes, { stream: true }));
-      if (stream.events > before) reply.progress();
+      if (stream.work > before) onWork();
       if (stream.hasText) firstTextMs ??= performance.now() - reply.sentAt;
       if (stream.done) reply.windUp();
     }
@@ -71,7 +76,7 @@ async function readStream(reply: HttpReply, stream: CompletionStream): Promise<C
 async function badStatus(reply: HttpReply, redact: Redact): Promise<AttemptError> {
   const { status } = reply;
   // An error whose body does not come is that error all the same.
-  const text = await readText(reply, READ_CHARACTERS).catch(() => "");
+  const text = await readText(reply, { enough: READ_CHARACTERS }).catch(() => "");
   const location = reply.header("location");
   const to = status < 400 && location !== undefined ? ` to ${redact(location).slice(0, 200)}` : "";
   const retryAfterMs = parseRetryAfter(reply.header("retry-after"), Date.now());
@@ -84,12 +89,18 @@ async function badStatus(reply: HttpReply, redact: Redact): Promise<AttemptError
   });
 }
 
-/** @param enough - stop reading after so many bytes */
-async function readText(reply: HttpReply, enough = Infinity): Promise<string> {
+interface ReadTextOptions {
+  /** Stop reading after so many bytes. */
+  readonly enough?: number;
+  readonly onWork?: (() => void) | undefined;
+}
+
+async function readText(reply: HttpReply, { enough = Infinity, onWork }: ReadTextOptions): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of reply.body) {
-    reply.progress();
+    // Blanks keep a connection open while nothing has been answered yet: they are pings.
+    if (onWork !== undefined && chunk.some((byte) => byte > BLANK)) onWork();
     chunks.push(chunk);
     size += chunk.length;
     if (size >= enough) break;
@@ -97,6 +108,9 @@ async function readText(reply: HttpReply, enough = Infinity): Promise<string> {
   const bytes = Buffer.concat(chunks);
   return enough === Infinity ? decode(new TextDecoder("utf-8", { fatal: true }), bytes) : bytes.toString("utf8");
 }
+
+/** What JSON has between its parts is no higher. */
+const BLANK = 0x20;
 
 function decode(decoder: TextDecoder, bytes: Buffer, options?: { readonly stream: boolean }): string {
   try {

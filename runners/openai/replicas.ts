@@ -10,35 +10,35 @@ interface State<Replica> {
   sent: number;
   failures: number;
   shunnedUntil: number;
-  heldUntil: number;
 }
 
 export class Replicas<Replica> {
   readonly #states: readonly State<Replica>[];
   readonly #now: () => number;
+  readonly #heldMs: (replica: Replica) => number;
 
-  constructor(replicas: readonly [Replica, ...Replica[]], now: () => number) {
+  /** @param heldMs - how long a replica is still to be left alone, because it asked for it */
+  constructor(
+    replicas: readonly [Replica, ...Replica[]],
+    now: () => number,
+    heldMs: (replica: Replica) => number = () => 0,
+  ) {
     this.#now = now;
-    this.#states = replicas.map((replica) => ({
-      replica,
-      inFlight: 0,
-      sent: 0,
-      failures: 0,
-      shunnedUntil: 0,
-      heldUntil: 0,
-    }));
+    this.#heldMs = heldMs;
+    this.#states = replicas.map((replica) => ({ replica, inFlight: 0, sent: 0, failures: 0, shunnedUntil: 0 }));
   }
 
   /**
-   * The least busy, in order of: in reach as far as is known and willing, not the one to avoid, fewest requests in flight, fewest
-   * sent. One that refuses connections is never busy, and would otherwise draw everything to itself.
+   * The least busy, in order of: not to be left alone, in reach as far as is known, not the one to avoid, fewest requests in
+   * flight, fewest sent. One that refuses connections is never busy, and would otherwise draw everything to itself.
    *
    * @param avoid - the replica that the last attempt failed on
    */
   acquire(avoid?: Replica): Lease<Replica> {
     const now = this.#now();
     const rank = (state: State<Replica>): readonly number[] => [
-      Math.max(state.shunnedUntil, state.heldUntil) > now ? 1 : 0,
+      this.#heldMs(state.replica) > 0 ? 1 : 0,
+      state.shunnedUntil > now ? 1 : 0,
       state.replica === avoid ? 1 : 0,
       state.inFlight,
       state.sent,
@@ -57,19 +57,21 @@ export class Replicas<Replica> {
         state.shunnedUntil = this.#now() + Math.min(MAX_PENALTY_MS, PENALTY_MS * 2 ** state.failures);
         state.failures++;
       },
-      hold: (ms) => {
-        state.heldUntil = Math.max(state.heldUntil, this.#now() + ms);
-      },
       release: () => {
         state.inFlight--;
       },
     };
   }
 
-  /** Milliseconds until one of them takes requests again; 0 where one does. */
-  heldMs(): number {
-    const until = Math.min(...this.#states.map(({ heldUntil }) => heldUntil));
-    return Math.max(0, until - this.#now());
+  /**
+   * How long to wait before the next request: where some are to be left alone, until any is free and may be in reach, so
+   * that attempts are not spent on one that is gone. Where none is, one is asked at once, whatever it did.
+   */
+  waitMs(): number {
+    const now = this.#now();
+    const held = this.#states.map(({ replica }) => this.#heldMs(replica));
+    if (held.every((ms) => ms === 0)) return 0;
+    return Math.min(...this.#states.map(({ shunnedUntil }, i) => Math.max(held[i] as number, shunnedUntil - now, 0)));
   }
 }
 
@@ -77,8 +79,6 @@ export interface Lease<Replica> {
   readonly replica: Replica;
   readonly reached: () => void;
   readonly unreachable: () => void;
-  /** It asked to be left alone for so many milliseconds: no request goes there until then, while there are others. */
-  readonly hold: (ms: number) => void;
   readonly release: () => void;
 }
 

@@ -1,11 +1,11 @@
 /** Sends requests until they are answered: chooses a replica, tries again, gives up. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../runner.ts";
 import { asksForTooLong, backoffMs } from "./backoff.ts";
 import type { Breaker } from "./breaker.ts";
 import type { Completion } from "./completion.ts";
 import { AttemptError, isSlow } from "./failure.ts";
 import type { Failure } from "./failure.ts";
+import type { Holds } from "./holds.ts";
 import { linkSignals } from "./linked-signal.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readCompletion } from "./read-reply.ts";
@@ -14,13 +14,15 @@ import { RequestFailedError } from "./request-failed-error.ts";
 import { emptyStats } from "./stats.ts";
 import type { RequestStats } from "./stats.ts";
 import type { HttpReply, Transport } from "./transport.ts";
+import { wait } from "./wait.ts";
 
 export interface RequesterOptions extends Pick<
   ResolvedOptions,
-  "api" | "stream" | "headers" | "limits" | "retries" | "random" | "notify"
+  "api" | "stream" | "headers" | "limits" | "retries" | "random"
 > {
   readonly transports: readonly [Transport, ...Transport[]];
   readonly breaker: Breaker;
+  readonly holds: Holds;
   /** Ends, with its reason, whatever is asked. */
   readonly closed: AbortSignal;
   /** Said with a request that failed with this status, where there is something to say. */
@@ -34,12 +36,14 @@ export class Requester {
   readonly #breaker: Breaker;
   readonly #path: string;
   readonly #headers: Readonly<Record<string, string>>;
-  /** Until when requests are held back, as far as was told, on the wall clock. */
-  #toldUntil = 0;
 
   constructor(options: RequesterOptions) {
     this.#options = options;
-    this.#replicas = new Replicas(options.transports, () => performance.now());
+    this.#replicas = new Replicas(
+      options.transports,
+      () => performance.now(),
+      ({ baseUrl }) => options.holds.heldMs(baseUrl),
+    );
     this.#breaker = options.breaker;
     this.#path = options.api === "chat" ? "/chat/completions" : "/completions";
     this.#headers = {
@@ -78,7 +82,7 @@ export class Requester {
     const { retries, random } = this.#options;
     for (let attempts = 1; ; attempts++) {
       // Requests that the server has not turned away themselves are held back, too.
-      for (let held = this.#replicas.heldMs(); held > 0; held = this.#replicas.heldMs())
+      for (let held = this.#replicas.waitMs(); held > 0; held = this.#replicas.waitMs())
         await wait(held + random() * Math.min(held, retries.baseMs), signal);
       const result = await this.#attempt(body, accept, avoid, signal);
       if (result.kind === "answered") return result.answer;
@@ -95,34 +99,21 @@ export class Requester {
     }
   }
 
-  /** Others are to keep away from it, too; whoever looks on wants to know why nothing happens. */
-  #holdBack(hold: (ms: number) => void, ms: number, message: string): void {
-    if (ms > this.#options.retries.retryAfterMaxMs) return;
-    hold(ms);
-    const until = Date.now() + this.#replicas.heldMs();
-    if (until < Date.now() + TELL_FROM_MS || until < this.#toldUntil + TELL_FROM_MS) return;
-    this.#toldUntil = until;
-    this.#options.notify(`no request is sent before ${new Date(until).toLocaleTimeString()}: ${message}`);
-  }
-
   async #attempt(
     body: string,
     accept: (completion: Completion) => Answer,
     avoid: Transport | undefined,
     signal: AbortSignal,
   ): Promise<Attempt> {
-    const { replica, reached, unreachable, hold, release } = this.#replicas.acquire(avoid);
+    const { replica, reached, unreachable, release } = this.#replicas.acquire(avoid);
     const { redact } = this.#options.headers;
     const start = performance.now();
     this.stats.inFlight++;
     const read = (reply: HttpReply): Promise<Completion> => {
       reached();
       this.#breaker.reached();
-      const progress = (): void => {
-        this.stats.pieces++;
-        reply.progress();
-      };
-      return readCompletion({ ...reply, progress }, { redact, maxCharacters: this.#options.limits.maxResponseBytes });
+      const { maxResponseBytes: maxCharacters } = this.#options.limits;
+      return readCompletion(reply, { redact, maxCharacters, onWork: () => this.stats.pieces++ });
     };
     try {
       const request = { method: "POST", path: this.#path, headers: this.#headers, body } as const;
@@ -137,7 +128,8 @@ export class Requester {
       const failure = { ...error.failure, message: `${replica.baseUrl}${this.#path}: ${error.failure.message}` };
       const { kind } = failure;
       if (kind === "unreachable" || kind === "connect-timeout") unreachable();
-      if (failure.retryAfterMs !== undefined) this.#holdBack(hold, failure.retryAfterMs, failure.message);
+      if (failure.retryAfterMs !== undefined)
+        this.#options.holds.hold(replica.baseUrl, failure.retryAfterMs, failure.message);
       this.stats.failures.set(kind, (this.stats.failures.get(kind) ?? 0) + 1);
       const now = performance.now();
       this.#breaker.attemptFailed(failure, now - start, now);
@@ -164,14 +156,6 @@ export class Requester {
       : (asksForTooLong(failure, retries) ?? (await this.#options.note(failure.status ?? 0, transport, signal)));
     return new RequestFailedError(failure, attempts, note);
   }
-}
-
-/** A shorter wait than this needs no words. */
-const TELL_FROM_MS = 5000;
-
-/** What ends the wait early is the signal, whose reason says why. */
-async function wait(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 type Attempt =

@@ -1,14 +1,16 @@
 /** Asks servers what they offer. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../errors.ts";
 import { asksForTooLong, backoffMs } from "./backoff.ts";
+import type { Reach } from "./breaker.ts";
 import { AttemptError } from "./failure.ts";
+import type { Holds } from "./holds.ts";
 import { chooseModel, readModels } from "./models.ts";
 import type { ServedModel } from "./models.ts";
 import type { ResolvedHeaders } from "./headers.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readJson } from "./read-reply.ts";
 import type { Transport } from "./transport.ts";
+import { wait } from "./wait.ts";
 
 /** Listing models runs nothing: a server that needs longer is not ready. */
 const MODELS_TIMEOUT_MS = 30_000;
@@ -40,6 +42,10 @@ export async function fetchModels(
   }
 }
 
+export interface ResolveModelOptions extends ResolvedOptions {
+  readonly holds: Holds;
+}
+
 /**
  * The model that all replicas offer.
  *
@@ -47,7 +53,7 @@ export async function fetchModels(
  */
 export async function resolveModel(
   transports: readonly Transport[],
-  options: ResolvedOptions,
+  options: ResolveModelOptions,
   signal: AbortSignal,
 ): Promise<ServedModel> {
   const { askedModel, dialect } = options;
@@ -67,7 +73,7 @@ export async function resolveModel(
 /** Where the list is needless, a server that answers at all will do: Transformers fails to list where it has no cache. */
 async function modelsOf(
   transport: Transport,
-  options: ResolvedOptions,
+  options: ResolveModelOptions,
   needless: boolean,
   signal: AbortSignal,
 ): Promise<readonly ServedModel[] | undefined> {
@@ -89,8 +95,8 @@ async function modelsOf(
       const otherwise = options.dialect.loadsUnlistedModels === true ? "; or name the model with --model" : "";
       if (!retry || tooLong !== undefined || attempts === ATTEMPTS)
         throw new UserError(`${baseUrl} is not ready: ${message}${otherwise}`);
-      const wait = backoffMs(attempts - 1, retryAfterMs, options.retries, options.random);
-      await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
+      if (retryAfterMs !== undefined) options.holds.hold(baseUrl, retryAfterMs, `${baseUrl}: ${message}`);
+      await wait(backoffMs(attempts - 1, retryAfterMs, options.retries, options.random), signal);
     }
   }
 }
@@ -98,12 +104,12 @@ async function modelsOf(
 /** A server that has died refuses connections at once; one that is far away, or behind a proxy, needs some time. */
 const PROBE_TIMEOUT_MS = 5000;
 
-/** Whether any of them responds at all. */
-export async function anyResponds(
+/** What can be said of all of them together. The first response is enough: a replica that is gone may let one wait. */
+export async function reachOf(
   transports: readonly Transport[],
   { fields }: ResolvedHeaders,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Reach> {
   const ms = PROBE_TIMEOUT_MS;
   const timeouts = { connectMs: ms, firstByteMs: ms, idleMs: ms, totalMs: ms };
   const request = {
@@ -112,6 +118,10 @@ export async function anyResponds(
     headers: { "user-agent": "fusecheck", ...fields },
     timeouts,
   } as const;
-  const responds = transports.map((transport) => transport.exchange(request, signal, () => Promise.resolve(true)));
-  return (await Promise.allSettled(responds)).some(({ status }) => status === "fulfilled");
+  const looks = transports.map((transport) => transport.exchange(request, signal, () => Promise.resolve()));
+  return Promise.any(looks).then(
+    () => "responds",
+    ({ errors }: AggregateError) =>
+      errors.every((error) => error instanceof AttemptError && error.failure.refused === true) ? "refuses" : "silent",
+  );
 }

@@ -1,16 +1,23 @@
 /** What the runner has done so far. */
 import type { FailureKind } from "./failure.ts";
 
-export interface RequestStats {
+/** What tells a server that hangs from one that is slow. */
+export interface Traffic {
+  /** Attempts that the server has and has not yet dealt with. */
+  inFlight: number;
+  /**
+   * Signs of work so far, of any request: a piece of an answer in one, or of a stream with a token in it. Pings and
+   * events without a token are none: a server whose engine has died goes on sending them.
+   */
+  pieces: number;
+}
+
+export interface RequestStats extends Traffic {
   requests: number;
   answered: number;
   /** Ended without an answer. */
   failed: number;
   retries: number;
-  /** Attempts that the server has and has not yet dealt with. */
-  inFlight: number;
-  /** Pieces of responses so far, of any request: while requests are in flight, a server that works sends some. */
-  pieces: number;
   /** Answers cut at the token limit: where there are many, the limit is too low. */
   cutAtMaxTokens: number;
   /** Attempts that gave no answer, by what happened. */

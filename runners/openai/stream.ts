@@ -2,7 +2,7 @@
 import { createParser } from "eventsource-parser";
 import type { EventSourceParser } from "eventsource-parser";
 import { firstChoice, readPiece, readUsage } from "./completion.ts";
-import type { Completion, Usage } from "./completion.ts";
+import type { Completion, Piece, Usage } from "./completion.ts";
 import { transient } from "./failure.ts";
 import type { AttemptError } from "./failure.ts";
 import type { Redact } from "./secrets.ts";
@@ -15,6 +15,9 @@ export class CompletionStream {
   #failure: AttemptError | undefined;
   #done = false;
   #events = 0;
+  #work = 0;
+  /** The first character of the line that is not at its end yet; empty between two lines. */
+  #line = "";
   #choices = 0;
   #text: string | undefined;
   #reasoning: string | undefined;
@@ -44,9 +47,12 @@ export class CompletionStream {
     return this.#done;
   }
 
-  /** Events so far. Comments (pings) are none. */
-  get events(): number {
-    return this.#events;
+  /**
+   * Signs so far that the model works: events with a token, and pieces of an event that is still coming. Comments (pings)
+   * and events without a token (a role, an empty text) are none.
+   */
+  get work(): number {
+    return this.#work;
   }
 
   get hasText(): boolean {
@@ -57,6 +63,10 @@ export class CompletionStream {
   feed(text: string): void {
     this.#parser.feed(text);
     if (this.#failure !== undefined) throw this.#failure;
+    const end = Math.max(text.lastIndexOf("\n"), text.lastIndexOf("\r"));
+    if (end >= 0) this.#line = "";
+    if (this.#line === "") this.#line = text.charAt(end + 1);
+    if (this.#line !== "" && this.#line !== COMMENT && end + 1 < text.length) this.#work++;
   }
 
   /** @throws AttemptError when the stream ended before the answer did */
@@ -96,11 +106,15 @@ export class CompletionStream {
       return;
     }
     // The last usage is the whole answer's; it may come with a choice or after all of them.
-    this.#usage = readUsage(body) ?? this.#usage;
+    const usage = readUsage(body);
+    const more = (usage?.completionTokens ?? 0) > (this.#usage?.completionTokens ?? 0);
+    this.#usage = usage ?? this.#usage;
+    if (more) this.#work++;
     const choice = firstChoice(body);
     if (choice === undefined) return;
     this.#choices++;
     const piece = readPiece(choice);
+    if (hasToken(piece)) this.#work++;
     if (piece.text !== undefined) this.#text = (this.#text ?? "") + piece.text;
     if (piece.reasoning !== undefined) this.#reasoning = (this.#reasoning ?? "") + piece.reasoning;
     // The first: ATOM ends every stream with one more event, whose reason is "stop".
@@ -112,4 +126,12 @@ export class CompletionStream {
   #fail(kind: "malformed" | "server-error", message: string): void {
     this.#failure ??= transient(kind, message);
   }
+}
+
+/** How a line that clients are to skip begins. */
+const COMMENT = ":";
+
+function hasToken({ text, reasoning, finishReason, tokenIds, logprobs }: Piece): boolean {
+  const lists = (tokenIds?.length ?? 0) + (logprobs?.length ?? 0);
+  return lists > 0 || finishReason !== undefined || reasoning !== undefined || (text ?? "") !== "";
 }

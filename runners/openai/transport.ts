@@ -28,9 +28,8 @@ export interface HttpReply {
   /** When the request was sent, on `performance.now`'s clock. */
   readonly sentAt: number;
   readonly header: (name: string) => string | undefined;
+  /** Each piece of it, whatever it is, sets the idle clock anew. */
   readonly body: AsyncIterable<Buffer>;
-  /** To be called for each piece that shows that the server works; the idle clock starts anew. */
-  readonly progress: () => void;
   /** To be called once nothing more is waited for but the end. */
   readonly windUp: () => void;
 }
@@ -108,8 +107,7 @@ export class Transport {
           const value = headers[name];
           return Array.isArray(value) ? value[0] : value;
         },
-        body,
-        progress: () => deadlines.progress(),
+        body: heard(body, () => deadlines.heard()),
         windUp: () => deadlines.windUp(),
       });
     } finally {
@@ -119,5 +117,12 @@ export class Transport {
 
   close(): Promise<void> {
     return this.#pool.destroy();
+  }
+}
+
+async function* heard(body: AsyncIterable<Buffer>, onPiece: () => void): AsyncGenerator<Buffer> {
+  for await (const piece of body) {
+    onPiece();
+    yield piece;
   }
 }

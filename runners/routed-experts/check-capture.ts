@@ -35,18 +35,14 @@ export function checkCapture(decoded: DecodedIds, expected: ExpectedTokens, layo
   const shape = checkShape(decoded, expected, layout);
   if (shape !== undefined) return shape;
   const { columns, assumedDense } = layerColumns(decoded, layout);
-  const scanned = columns.map((at): ScannedLayer => {
-    return {
-      layer: at.layer,
-      column: at.column,
-      kind: at.kind,
-      scan: scanLayer(decoded, at.column, layout.nExpertsTot),
-    };
-  });
-  const moe = scanned.filter(({ kind }) => kind === "moe");
+  const moe = columns
+    .filter(({ kind }) => kind === "moe")
+    .map(({ layer, column, kind }): ScannedLayer => {
+      return { layer, column, kind, scan: scanLayer(decoded, column, layout.nExpertsTot) };
+    });
   const fault =
     everyIdZero(decoded, layout) ??
-    checkDense(scanned, decoded) ??
+    checkDense(columns, decoded, layout) ??
     brokenLayers(moe, decoded, layout) ??
     checkSameness(moe, decoded, expected, layout) ??
     checkWeights(decoded, moe);
@@ -84,15 +80,41 @@ export function allZero(): BrokenCapture {
   );
 }
 
-/** A layer without experts that nevertheless names K different ones for every token. Engines leave its rows at 0. */
-function checkDense(layers: readonly ScannedLayer[], { rows }: DecodedIds): BrokenCapture | undefined {
-  const found = layers.find(({ kind, scan }) => kind === "dense" && scan.validRows === rows && scan.zeroRows < rows);
-  if (found === undefined) return undefined;
-  return broken(
-    "dense-layer",
-    `layer ${found.layer} is dense by the model's config but carries ids: ` +
-      "a draft model wrote its own there (switch speculative decoding off), or the config is another model's",
-  );
+/** A layer without experts that nevertheless names some, in any of its rows. */
+function checkDense(
+  layers: readonly LayerColumn[],
+  decoded: DecodedIds,
+  { nExpertsTot }: MoeLayout,
+): BrokenCapture | undefined {
+  for (const { layer, column, kind } of layers) {
+    const row = kind === "dense" ? firstNamed(decoded, column, nExpertsTot) : undefined;
+    if (row === undefined) continue;
+    return broken(
+      "dense-layer",
+      `layer ${layer} is dense by the model's config but carries ids, first in row ${row}: ` +
+        "a draft model wrote its own there (switch speculative decoding off), or the config is another model's",
+    );
+  }
+  return undefined;
+}
+
+/**
+ * The first row that names experts; undefined where all is fill. Engines leave a dense layer's rows as they allocated them:
+ * 0, or -1 where the prefix was cached. Any other value is fill where the whole layer holds nothing else, unless a router
+ * could have chosen it: one expert per token may well be the same for all.
+ */
+function firstNamed({ ids, rows, layers, k }: DecodedIds, column: number, nExpertsTot: number): number | undefined {
+  const isEmpty = (id: number): boolean => id === 0 || id === -1;
+  const first = ids[column * k] as number;
+  const isOwn = k > 1 || first < 0 || first >= nExpertsTot;
+  const isFill = (id: number): boolean => (isEmpty(first) ? isEmpty(id) : isOwn && id === first);
+  for (let row = 0; row < rows; row++) {
+    const from = (row * layers + column) * k;
+    const id = ids[from] as number;
+    if (!isFill(id)) return row;
+    for (let slot = from + 1; slot < from + k; slot++) if (ids[slot] !== id) return row;
+  }
+  return undefined;
 }
 
 /** A layer of which all rows were scanned. */

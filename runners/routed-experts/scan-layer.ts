@@ -11,8 +11,6 @@ export interface LayerScan extends RowScan {
 
 export interface RowScan {
   readonly rows: number;
-  /** Rows of K different ids in range. */
-  readonly validRows: number;
   readonly negativeRows: number;
   readonly zeroRows: number;
   /** The first id that is no expert's; -1 is not counted, it has a meaning. */
@@ -46,7 +44,6 @@ export function mergeScans(a: RowScan, b: RowScan): RowScan {
     place === undefined ? undefined : { row: a.rows + place.row, id: place.id };
   return {
     rows: a.rows + b.rows,
-    validRows: a.validRows + b.validRows,
     negativeRows: a.negativeRows + b.negativeRows,
     zeroRows: a.zeroRows + b.zeroRows,
     outside: a.outside ?? later(b.outside),
@@ -73,11 +70,9 @@ export class RowScanner {
   scan(ids: IdArray): RowScan {
     const k = this.#k;
     const rows = ids.length / k;
-    const odd: OddRows = { validRows: 0, negativeRows: 0, zeroRows: 0, outside: undefined, duplicate: undefined };
+    const odd: OddRows = { negativeRows: 0, zeroRows: 0, outside: undefined, duplicate: undefined };
     for (let row = 0; row < rows; row++) {
-      const found = this.#nextUnsound(ids, row);
-      odd.validRows += found - row;
-      row = found;
+      row = this.#nextUnsound(ids, row);
       if (row < rows) lookAt(odd, ids.subarray(row * k, row * k + k), row, this.#nExpertsTot);
     }
     return { rows, ...odd, constant: isConstant(ids, k), firstRow: Array.from(ids.subarray(0, k)) };
@@ -87,14 +82,13 @@ export class RowScanner {
 type OddRows = { -readonly [Key in Exclude<keyof RowScan, "rows" | "constant" | "firstRow">]: RowScan[Key] };
 
 function lookAt(odd: OddRows, ids: ArrayLike<number>, row: number, nExpertsTot: number): void {
-  let [negative, zero, valid] = [false, true, true];
+  let [negative, zero] = [false, true];
   let twice: number | undefined;
   const seen = new Set<number>();
   for (let slot = 0; slot < ids.length; slot++) {
     const id = ids[slot] as number;
     if (id !== 0) zero = false;
     if (id < 0 || id >= nExpertsTot) {
-      valid = false;
       if (id === -1) negative = true;
       else odd.outside ??= { row, id };
     } else if (seen.has(id)) twice ??= id;
@@ -103,7 +97,6 @@ function lookAt(odd: OddRows, ids: ArrayLike<number>, row: number, nExpertsTot: 
   if (twice !== undefined) odd.duplicate ??= { row, id: twice };
   if (negative) odd.negativeRows++;
   if (zero) odd.zeroRows++;
-  if (valid && twice === undefined) odd.validRows++;
 }
 
 function isConstant(ids: ArrayLike<number>, k: number): boolean {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { compareDoc } from "../../comparison/compare-outputs.ts";
 import { levelsOf, outputFaults } from "../../comparison/levels.ts";
 import { judge } from "../../comparison/verdict.ts";
-import type { Comparison, JudgedOutputs, JudgedParity } from "../../reports/comparison.ts";
+import type { Comparison, JudgedLogprobs, JudgedOutputs, JudgedParity } from "../../reports/comparison.ts";
 import type { SequenceOutputs } from "../../runners/runner.ts";
 import { broken, held } from "../reports/example.ts";
 
@@ -75,6 +75,20 @@ describe("levelsOf", () => {
       ["not judged", "nothing was seen"],
       ["not judged", "nothing was seen"],
     ]);
+  });
+
+  it("does not judge log-probabilities of a few tokens, however far they lie apart", () => {
+    const logprobs = (count: number): JudgedLogprobs => ({
+      ...(held.logprobs as JudgedLogprobs),
+      count,
+      sum: 5 * count,
+      max: 5,
+    });
+    expect(outcomes({ ...held, logprobs: logprobs(31) })["log-probabilities"]).toBe("not judged");
+    expect(outcomes({ ...held, logprobs: logprobs(32) })["log-probabilities"]).toBe("fail");
+    const unseen = { kind: "not judged", reason: "nothing was seen" } as const;
+    const { reasons } = judge(held.variants, held.paired, unseen, [], logprobs(31));
+    expect(reasons.join()).not.toContain("log-probabilities");
   });
 
   it("fails the level that a fault is on, and no other", () => {

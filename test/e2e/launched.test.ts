@@ -1,6 +1,6 @@
 /** `eval` of servers that it starts itself, the built `fusecheck serve`; and what is left of them, which is nothing. */
 import { randomUUID } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { findings } from "../comparison/replayed.ts";
@@ -149,6 +149,33 @@ describe("a launch that fails", () => {
     // Once there are answers, it is a run, and another way to start it is another run.
     const other = await run(args.map((arg) => arg.replace(" serve ", " serve --max-queue 9 ")));
     expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("holds another run: engine.launch")]);
+  });
+
+  it.each([
+    ["there is no such program", 2, "no-such-server --port {port}", /there is no such program/],
+    [
+      "it is not ready in time",
+      3,
+      `"${process.execPath}" -e 'console.log("loading"); setInterval(() => {}, 1000, {port})'`,
+      /was not ready within 2 s [^]*the last lines of its log \(([^)]+)\):\n {2}loading/,
+    ],
+  ])("%s: nothing is half-written, and the right command takes the folder", async (_, code, command, says) => {
+    const { name, folder, args } = job();
+    const config = join(parent, `${name}.yaml`);
+    writeFileSync(config, "timeouts: {startup: 2s, stop: 1s}\n");
+    const at = args.indexOf("--launch") + 1;
+    const failed = await run([...args.with(at, command), "--config", config]);
+    expect([failed.code, failed.stdout]).toEqual([code, ""]);
+    const [, log = join(folder, "baseline", "server.log")] = says.exec(failed.stderr) ?? [];
+    expect(failed.stderr).toMatch(says);
+    expect(existsSync(log)).toBe(true);
+    expect(filesOf(folder).filter((file) => /tmp|lock/.test(file))).toEqual([]);
+    expect((jsonOf(join(folder, "run.json")) as RunRecord).status).toBe("interrupted");
+    const right = await run(args);
+    expect([right.code, right.stderr]).toEqual([0, expect.not.stringContaining("holds another run")]);
+    expect(samples(folder)).toEqual(samples(undisturbed.folder));
+    const { settings } = jsonOf(join(folder, "run.json")) as RunRecord;
+    expect(JSON.stringify(settings)).not.toContain("no-such-server");
   });
 });
 

@@ -255,10 +255,13 @@ describe("servers that must not be compared", () => {
     const meant = await on(urls.shorter, ["--allow-differences"]);
     expect(meant.code).toBe(0);
     const { variants } = jsonOf(join(folder, "run.json")) as RunRecord;
-    expect(variants["baseline"]?.earlier).toMatchObject([{ answered: 1, engine: { max_model_len: 2048 } }]);
+    expect(variants["baseline"]?.history).toMatchObject([
+      { answered: 1, engine: { max_model_len: 2048 } },
+      { answered: DOCS - 1, engine: { max_model_len: 1024 } },
+    ]);
     expect(variants["baseline"]?.engine).toMatchObject({ max_model_len: 1024 });
     expect(meant.stdout).toContain(
-      "baseline was answered by two engines, up to doc number 1 by another: the longest context differs: 2048 before, 1024 now",
+      `baseline was answered by two engines, 1 doc by one and ${DOCS - 1} by another: the longest context differs: 2048 before, 1024 now`,
     );
     // Looked at again, it says so again.
     expect((await on(urls.shorter)).stdout).toContain("baseline was answered by two engines");

@@ -1,6 +1,6 @@
 // A server that speaks as much of the OpenAI protocol as a launch needs, and misbehaves as its arguments say:
 // --port N --model M --start-ms N --slow-ms N --ready-ms N --die MESSAGE --ignore-term --grandchildren N --hang-after N --refuse
-// --take-port-first FILE --die-at N --pids FILE
+// --take-port-first FILE --die-at N --pids FILE --ping-ms N (while it hangs) --drip-ms N (a stream, a letter at a time)
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { existsSync, writeFileSync } from "node:fs";
@@ -23,6 +23,8 @@ const { values } = parseArgs({
     refuse: { type: "boolean", default: false },
     "take-port-first": { type: "string" },
     pids: { type: "string" },
+    "ping-ms": { type: "string" },
+    "drip-ms": { type: "string" },
   },
 });
 
@@ -51,6 +53,14 @@ function json(response, status, body) {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
 }
 
+/** The front end is well, what it waits for is not. */
+function hang(response) {
+  if (values["ping-ms"] === undefined) return;
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  const timer = setInterval(() => response.write(": ping\n\n"), Number(values["ping-ms"]));
+  response.on("close", () => clearInterval(timer));
+}
+
 const server = createServer(async (request, response) => {
   const ready = performance.now() - upAt >= Number(values["ready-ms"]);
   request.resume();
@@ -65,12 +75,20 @@ const server = createServer(async (request, response) => {
     console.error("Memory access fault by GPU");
     process.exit(9);
   }
-  if (completions > Number(values["hang-after"])) return undefined;
+  if (completions > Number(values["hang-after"])) return hang(response);
   await sleep(Number(values["slow-ms"]));
-  return json(response, 200, {
+  const answer = {
     choices: [{ index: 0, text: "x", finish_reason: "length" }],
     usage: { prompt_tokens: 1, completion_tokens: 1 },
-  });
+  };
+  // The first is the launch's own, which asks whether it is ready.
+  if (values["drip-ms"] === undefined || completions === 1) return json(response, 200, answer);
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  for (const letter of `data: ${JSON.stringify(answer)}\n\n`) {
+    response.write(letter);
+    await sleep(Number(values["drip-ms"]));
+  }
+  return response.end();
 });
 server.on("error", (error) => {
   console.error(error.message);

@@ -61,8 +61,9 @@ const HANG_MS = 2500;
 
 async function launchAndOpen(...args: readonly string[]): Promise<{ runner: OpenAiRunner; hang: Promise<unknown> }> {
   const server = await launch(args).launching;
-  const runner = await openOpenAiRunner({ baseUrls: [server.baseUrl], env: {} });
-  const watch = watchServer(server, { traffic: () => runner.stats, hangMs: HANG_MS });
+  const captures = { layout: { nLayers: 1, moeLayers: [0], nExpertsTot: 8, nExpertsAct: 2 }, form: "vllm" } as const;
+  const runner = await openOpenAiRunner({ baseUrls: [server.baseUrl], env: {}, stream: true, captures });
+  const watch = watchServer(server, { traffic: runner.traffic, hangMs: HANG_MS });
   onTestFinished(async () => {
     watch.release();
     await runner.close();
@@ -87,9 +88,40 @@ describe("a watched server", () => {
     const error = await hang;
     expect(error).toBeInstanceOf(EngineLostError);
     expect((error as Error).message).toMatch(
-      /^the server hangs: nothing came for 2.5 s while 2 requests waited; the last lines of its log .*listening on \d+$/s,
+      /^the server hangs: no token came for 2.5 s while 2 requests waited; the last lines of its log .*listening on \d+$/s,
     );
     expect(runner.stats).toMatchObject({ inFlight: 2, pieces: 2, answered: 2 });
+  });
+
+  it("that sends nothing but pings ends it too: they are no tokens", async () => {
+    const { runner, hang } = await launchAndOpen("--hang-after", "1", "--ping-ms", "50");
+    const ended = new AbortController();
+    onTestFinished(() => ended.abort());
+    void Promise.allSettled([ask(runner, ended.signal)]);
+    const error = await hang;
+    expect(error).toBeInstanceOf(EngineLostError);
+    expect((error as Error).message).toMatch(/^the server hangs: no token came for 2.5 s while 1 request waited; /);
+    expect(runner.stats).toMatchObject({ inFlight: 1, pieces: 0, retries: 0 });
+  });
+
+  it("that hangs over a capture ends it too", async () => {
+    const { runner, hang } = await launchAndOpen("--hang-after", "1");
+    const ended = new AbortController();
+    onTestFinished(() => ended.abort());
+    const request = { kind: "given", completion: [1], promptIds: [2] } as const;
+    void runner.capture?.({ kind: "completion", text: "hi" }, request, ended.signal).catch(() => {});
+    expect((await hang) as Error).toMatchObject({
+      message: expect.stringMatching(/^the server hangs: no token came for 2.5 s while 1 request waited; /),
+    });
+    expect([runner.traffic().inFlight, runner.stats.inFlight]).toEqual([1, 0]);
+  });
+
+  it("that sends a letter now and then is slow: it does not", async () => {
+    // One answer takes more than twice as long as a hang.
+    const { runner, hang } = await launchAndOpen("--drip-ms", "50");
+    const start = performance.now();
+    expect(await Promise.race([ask(runner), hang])).toMatchObject({ text: "x" });
+    expect(performance.now() - start).toBeGreaterThan(2 * HANG_MS);
   });
 
   it("that is slow does not", async () => {

@@ -19,6 +19,9 @@ export const PATIENT = { firstByteMs: 30_000, idleMs: 30_000, totalMs: 60_000 } 
 
 export type Giving = "sglext" | "sglext-of-choice" | "vllm" | "vllm-0.21" | "prime-rl" | "nothing" | "null";
 
+/** Says how a request is turned away, if it is. */
+export type Refusal = () => { readonly status: number; readonly headers: Readonly<Record<string, string>> } | undefined;
+
 export interface CaptureServerOptions {
   readonly giving: Giving;
   /** Experts of the token at the end of a sequence. Default: as the model has it. */
@@ -33,6 +36,8 @@ export interface CaptureServerOptions {
   readonly echoStatus?: number;
   /** Puts a start token before whatever it is given. Default: false. */
   readonly addsStart?: boolean;
+  /** Default: nothing is. */
+  readonly refuse?: Refusal;
   /** The last word on a response. */
   readonly spoil?: (response: Record<string, unknown>) => unknown;
 }
@@ -63,6 +68,11 @@ function answering(
   const cache = new Set<string>();
   return (request, response, body) => {
     if (request.method !== "POST") return false;
+    const away = options.refuse?.();
+    if (away !== undefined) {
+      response.writeHead(away.status, away.headers).end();
+      return true;
+    }
     const refused = options.echoStatus !== undefined && body["echo"] === true;
     const answer = refused
       ? { error: { message: "prompt log-probabilities are not supported", code: options.echoStatus } }

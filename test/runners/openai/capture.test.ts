@@ -9,7 +9,7 @@ import { EngineLostError } from "../../../runners/runner.ts";
 import type { RunnerPrompt } from "../../../runners/runner.ts";
 import { ask, chat, completion, openOn } from "./ask.ts";
 import { characterIds, LAYOUT, logprobOf, openOnCaptures, PATIENT, routeOf } from "./capture-server.ts";
-import type { Giving } from "./capture-server.ts";
+import type { Giving, Refusal } from "./capture-server.ts";
 
 const TEXT = "How many apples does it take to fill a basket of 40?";
 const PROMPT = completion(TEXT);
@@ -370,4 +370,24 @@ describe("options", () => {
     const { runner } = await openOnCaptures({ giving: "vllm" });
     await expect(capture(runner, { kind: "given", completion: [] })).rejects.toThrow(RangeError);
   });
+});
+
+it("a server that asks to be left alone is left alone by captures and by answers", async () => {
+  let turnedAway = 0;
+  const told: string[] = [];
+  const busy: Refusal = () => (turnedAway++ === 0 ? { status: 429, headers: { "retry-after": "6" } } : undefined);
+  const { runner, server } = await openOnCaptures(
+    { giving: "vllm", refuse: busy },
+    { retries: { baseMs: 1, capMs: 2 }, notify: (text) => told.push(text) },
+  );
+  const start = performance.now();
+  const known = { ...GIVEN, promptIds: PROMPT_IDS };
+  const first = capture(runner, known);
+  await expect.poll(() => told.length).toBe(1);
+  const others = [capture(runner, known), ask(runner, PROMPT, { maxTokens: 3 })];
+  await Promise.all([first, ...others]);
+  expect(performance.now() - start).toBeGreaterThanOrEqual(5995);
+  // One was turned away; the others were not sent until then.
+  expect(server.requests).toHaveLength(4);
+  expect(told[0]).toMatch(/^no request is sent before \d.*: .*HTTP 429/);
 });

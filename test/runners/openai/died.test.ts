@@ -87,6 +87,21 @@ describe("a server that dies", () => {
     expect(failed).toEqual([]);
   });
 
+  it("by its own defaults, 5 s after it began to refuse connections", async () => {
+    const { runner, server } = await openOn(
+      { delayMs: () => 2 },
+      { retries: { attempts: 50, baseMs: 600_000, capMs: 600_000 }, random: () => 0.9 },
+    );
+    const { failed, error } = await askAll(runner, DOCS.slice(0, 200), async (done) => {
+      if (done === 100) await server.close();
+    });
+    expect(error).toBeInstanceOf(EngineLostError);
+    expect((error as Error).message).toMatch(
+      /^the server has been out of reach for 5\.0 s: .*(ECONNREFUSED|the connection broke)/,
+    );
+    expect(failed).toEqual([]);
+  });
+
   it("also when it goes on accepting requests and answers none of them", async () => {
     let dead = false;
     const { runner } = await openOn(
@@ -126,6 +141,16 @@ describe("a server that dies", () => {
     expect(failed.length).toBeLessThan(20);
   });
 
+  it("that key is named by the variable that it came from, where a header of its own carries it", async () => {
+    const env = { GATEWAY_KEY: "Bearer sk-0123456789" };
+    const { runner } = await openOn(
+      { fault: () => "status 403" },
+      { env, headerEnv: { Authorization: "GATEWAY_KEY" } },
+    );
+    const { error } = await askAll(runner, DOCS);
+    expect((error as Error).message).toMatch(/^the server refuses the key: .*; set GATEWAY_KEY to one that it takes/);
+  });
+
   it("but not when the requests are to blame", async () => {
     const { runner } = await openOn({ fault: () => "status 400" }, { breaker: { failedInARow: 10 } });
     const { failed, error } = await askAll(runner, DOCS);
@@ -149,6 +174,22 @@ describe("a server that comes back", () => {
     await again;
     expect({ error, failed }).toEqual({ error: undefined, failed: [] });
     expect(DOCS.map((doc) => answered.get(doc))).toEqual(DOCS.map((doc) => `Answer to doc ${doc}`));
+  });
+
+  it("also where that takes 3 s and nothing but the breaker's own defaults decides", async () => {
+    const { runner, server } = await openOn(
+      { delayMs: () => 2 },
+      { retries: { attempts: 500, baseMs: 20, capMs: 100 }, timeouts: { firstByteMs: 60_000, totalMs: 60_000 } },
+    );
+    const { server: again, start } = restart(server.port);
+    const { answered, failed, error } = await askAll(runner, DOCS, async (done) => {
+      if (done !== 100) return;
+      await server.close();
+      setTimeout(start, 3000);
+    });
+    await again;
+    expect({ error, failed }).toEqual({ error: undefined, failed: [] });
+    expect(answered.size).toBe(DOCS.length);
   });
 
   it("after a storm of 429, every doc is answered", async () => {

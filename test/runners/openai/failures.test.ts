@@ -219,21 +219,69 @@ describe("waiting", () => {
     expect(runner.stats.failures.size).toBe(0);
   });
 
-  it("a stream that sends nothing but pings has stopped", async () => {
-    const { runner } = await openOn(
-      {
-        intercept: ({ method }, response) => {
-          if (method !== "POST") return false;
-          response.writeHead(200, { "content-type": "text/event-stream" });
-          response.write('data: {"choices": [{"text": "2", "finish_reason": null}]}\n\n');
-          const timer = setInterval(() => response.write(": ping\n\n"), 20);
-          response.on("close", () => clearInterval(timer));
-          return true;
-        },
+  /** Sends a stream: one part now, the next when it has been waited for so long. */
+  function streamed(parts: readonly string[], everyMs: number): Parameters<typeof openOn>[0] {
+    return {
+      intercept: ({ method }, response) => {
+        if (method !== "POST") return false;
+        response.writeHead(200, { "content-type": "text/event-stream" });
+        let sent = 0;
+        const timer = setInterval(() => {
+          response.write(parts[sent++ % parts.length]);
+          if (sent >= parts.length && parts.at(-1) !== PING) response.end();
+        }, everyMs);
+        response.on("close", () => clearInterval(timer));
+        return true;
       },
-      { stream: true, retries: { attempts: 1 }, timeouts: { firstByteMs: 60_000, idleMs: 200, totalMs: 60_000 } },
+    };
+  }
+  const PING = ": ping\n\n";
+  const EVENT = `data: ${JSON.stringify({
+    choices: [{ text: "2", finish_reason: "stop" }],
+    usage: { prompt_tokens: 1, completion_tokens: 1 },
+  })}\n\n`;
+
+  it.each([
+    ["pings before it", [...Array.from({ length: 45 }, () => PING), EVENT], 1],
+    ["an event that comes in a letter at a time", EVENT.split(""), EVENT.length / 2],
+  ] as const)("a stream with %s is an answer, however long they take together", async (_, parts, leastPieces) => {
+    const idleMs = 1500;
+    const { runner } = await openOn(streamed(parts, 40), {
+      stream: true,
+      retries: { attempts: 1 },
+      timeouts: { firstByteMs: idleMs, idleMs, totalMs: 60_000 },
+    });
+    const start = performance.now();
+    expect(await ask(runner)).toMatchObject({ text: "2" });
+    expect(performance.now() - start).toBeGreaterThan(idleMs);
+    expect(runner.stats.failures.size).toBe(0);
+    expect(runner.stats.pieces).toBeGreaterThanOrEqual(leastPieces);
+    if (leastPieces === 1) expect(runner.stats.pieces).toBe(1);
+  });
+
+  it("a stream that sends nothing but pings ends with the whole attempt's time, and has given no sign of work", async () => {
+    const { runner } = await openOn(streamed([PING], 20), {
+      stream: true,
+      retries: { attempts: 1 },
+      timeouts: { firstByteMs: 60_000, idleMs: 60_000, totalMs: 400 },
+    });
+    expect(await failure(ask(runner))).toMatchObject({ kind: "total-timeout" });
+    expect(runner.stats).toMatchObject({ pieces: 0, inFlight: 0 });
+  });
+
+  it("a stream that goes on with pings after its [DONE] is an answer all the same", async () => {
+    const { runner } = await openOn(
+      streamed([`${EVENT}data: [DONE]\n\n`, ...Array.from({ length: 9 }, () => PING)], 20),
+      {
+        stream: true,
+        timeouts: PATIENT,
+      },
     );
-    expect(await failure(ask(runner))).toMatchObject({ kind: "idle-timeout" });
+    const start = performance.now();
+    expect(await ask(runner)).toMatchObject({ text: "2" });
+    // Not only when the whole attempt's time is over.
+    expect(performance.now() - start).toBeLessThan(PATIENT.totalMs / 2);
+    expect(runner.stats.failures.size).toBe(0);
   });
 
   it("spends no more than the run's budget of retries", async () => {

@@ -155,3 +155,20 @@ it("a prompt of the other kind is the caller's mistake", async () => {
   const { runner } = await openOn({});
   await expect(ask(runner, chat("1"))).rejects.toThrow("a chat prompt cannot be sent to the completions API");
 });
+
+it("a server that asks to be left alone before it lists its models: until when is told", async () => {
+  const told: string[] = [];
+  const { baseUrl } = await startTestServer({
+    intercept: (_, response) => {
+      response.writeHead(503, { "retry-after": "300" }).end("loading");
+      return true;
+    },
+  });
+  const enough = new AbortController();
+  const notify = (text: string): void => {
+    told.push(text);
+    enough.abort(new Error("enough"));
+  };
+  await expect(openOpenAiRunner({ env: {}, baseUrls: [baseUrl], notify }, enough.signal)).rejects.toThrow("enough");
+  expect(told).toEqual([expect.stringMatching(/^no request is sent before \d.*: .*HTTP 503: loading$/)]);
+});

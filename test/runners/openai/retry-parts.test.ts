@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { backoffMs, parseRetryAfter } from "../../../runners/openai/backoff.ts";
 import { Breaker } from "../../../runners/openai/breaker.ts";
+import type { Reach } from "../../../runners/openai/breaker.ts";
 import type { Failure, FailureKind } from "../../../runners/openai/failure.ts";
+import { Holds } from "../../../runners/openai/holds.ts";
 import { Replicas } from "../../../runners/openai/replicas.ts";
 import { EngineLostError } from "../../../runners/runner.ts";
 
@@ -55,6 +57,44 @@ describe("parseRetryAfter", () => {
   });
 });
 
+describe("Holds", () => {
+  const holds = (): { now: number; readonly told: string[]; readonly of: Holds } => {
+    const told: string[] = [];
+    const clock = { now: 0 };
+    const options = { retryAfterMaxMs: 600_000, notify: (text: string) => told.push(text), now: () => clock.now };
+    return Object.assign(clock, { told, of: new Holds(["a", "b"], options) });
+  };
+
+  it("lasts as long as the longest that was asked for, and is over then", () => {
+    const one = holds();
+    one.of.hold("a", 20_000, "HTTP 429");
+    one.of.hold("a", 10_000, "HTTP 429");
+    expect([one.of.heldMs("a"), one.of.heldMs("b"), one.of.freeInMs()]).toEqual([20_000, 0, 0]);
+    one.of.hold("b", 5000, "HTTP 429");
+    expect(one.of.freeInMs()).toBe(5000);
+    one.now = 20_000;
+    expect([one.of.heldMs("a"), one.of.freeInMs()]).toEqual([0, 0]);
+  });
+
+  it("is told once, with its end and its reason, and again only where it gets much longer", () => {
+    const one = holds();
+    one.of.hold("a", 60_000, "HTTP 429: slow down");
+    expect(one.told).toEqual([]);
+    for (let i = 0; i < 100; i++) one.of.hold("b", 60_000 + i, "HTTP 429: slow down");
+    expect(one.told).toEqual([expect.stringMatching(/^no request is sent before \d.*: HTTP 429: slow down$/)]);
+    one.now = 30_000;
+    for (const url of ["a", "b"]) one.of.hold(url, 120_000, "HTTP 503");
+    expect(one.told).toEqual([expect.anything(), expect.stringContaining("HTTP 503")]);
+  });
+
+  it("of a moment needs no words, and one that is too long is none", () => {
+    const one = holds();
+    for (const url of ["a", "b"]) one.of.hold(url, 4999, "HTTP 429");
+    for (const url of ["a", "b"]) one.of.hold(url, 600_001, "HTTP 429");
+    expect([one.told, one.of.freeInMs()]).toEqual([[], 4999]);
+  });
+});
+
 describe("Replicas", () => {
   it("gives each request to the least busy, and takes turns among equals", () => {
     const replicas = new Replicas(["a", "b", "c"], () => 0);
@@ -95,16 +135,26 @@ describe("Replicas", () => {
     expect(replicas.acquire("a").replica).toBe("a");
   });
 
-  it("spares one that asked to be left alone, and knows when one is free again", () => {
+  it("leaves one alone that asked for it, rather than one that is out of reach", () => {
+    const held = new Map([["a", 60_000]]);
     let now = 0;
-    const replicas = new Replicas(["a", "b"], () => now);
-    replicas.acquire().hold(60_000);
-    expect([replicas.acquire().replica, replicas.acquire().replica, replicas.heldMs()]).toEqual(["b", "b", 0]);
-    replicas.acquire().hold(30_000);
-    now = 10_000;
-    expect(replicas.heldMs()).toBe(20_000);
-    now = 30_000;
-    expect([replicas.heldMs(), replicas.acquire().replica]).toEqual([0, "b"]);
+    const replicas = new Replicas(
+      ["a", "b"],
+      () => now,
+      (replica) => Math.max(0, (held.get(replica) ?? 0) - now),
+    );
+    const lease = replicas.acquire();
+    expect([lease.replica, replicas.waitMs()]).toEqual(["b", 0]);
+    lease.unreachable();
+    lease.release();
+    // Until one of them may well answer: b's penalty ends first.
+    expect([replicas.acquire("b").replica, replicas.waitMs()]).toEqual(["b", 1000]);
+    now = 1001;
+    expect(replicas.waitMs()).toBe(0);
+    held.set("b", 90_000);
+    expect(replicas.waitMs()).toBe(58_999);
+    now = 60_000;
+    expect([replicas.waitMs(), replicas.acquire().replica]).toEqual([0, "a"]);
   });
 
   it("asks the only one there is, whatever it did", () => {
@@ -115,13 +165,14 @@ describe("Replicas", () => {
 });
 
 describe("Breaker", () => {
+  const PATIENT = { unreachableMs: 600_000, refusedMs: 600_000, failedInARow: 3 };
   const failed = (kind: FailureKind, status?: number): Failure => ({
     kind,
     message: `${kind}!`,
     retry: true,
     ...(status !== undefined && { status }),
   });
-  const breaker = (): Breaker => new Breaker({ unreachableMs: 1000, failedInARow: 3 });
+  const breaker = (): Breaker => new Breaker({ unreachableMs: 1000, refusedMs: 1000, failedInARow: 3 });
 
   it("opens when nothing could be reached for the set time", () => {
     const one = breaker();
@@ -170,8 +221,8 @@ describe("Breaker", () => {
   });
 
   it("looks whether the server is back once the time is over, though no request does", async () => {
-    const looks: boolean[] = [true, false];
-    const one = new Breaker({ unreachableMs: 20, failedInARow: 3 }, { probe: async () => looks.shift() ?? false });
+    const looks: Reach[] = ["responds", "silent"];
+    const one = new Breaker({ ...PATIENT, unreachableMs: 20 }, { probe: async () => looks.shift() ?? "silent" });
     one.attemptFailed(failed("unreachable"), 1, performance.now());
     await vi.waitUntil(() => looks.length === 1);
     expect(one.signal.aborted).toBe(false);
@@ -180,8 +231,68 @@ describe("Breaker", () => {
     expect((one.signal.reason as Error).message).toMatch(/^the server has been out of reach for .*unreachable!/);
   });
 
+  it("looks sooner for refused connections, which neither a busy server nor a load balancer gives", async () => {
+    const looks: string[] = [];
+    const finding = (reach: Reach): Breaker => {
+      const probe = async (): Promise<Reach> => {
+        looks.push(reach);
+        return reach;
+      };
+      return new Breaker({ ...PATIENT, refusedMs: 20 }, { probe });
+    };
+    const [silent, gone] = [finding("silent"), finding("refuses")];
+    // Cut, not refused: what was in flight may wait for long before it tries again.
+    for (const one of [silent, gone]) one.attemptFailed(failed("reset"), 1, performance.now());
+    await vi.waitUntil(() => gone.signal.aborted);
+    await vi.waitUntil(() => looks.length === 2);
+    expect(silent.signal.aborted).toBe(false);
+    for (const one of [silent, gone]) one.close();
+  });
+
+  it("looks a second time where nothing was said the first time", async () => {
+    let looks = 0;
+    const probe = async (): Promise<Reach> => {
+      looks++;
+      return "silent";
+    };
+    const one = new Breaker({ ...PATIENT, refusedMs: 20, unreachableMs: 60 }, { probe });
+    one.attemptFailed(failed("connect-timeout"), 1, performance.now());
+    await vi.waitUntil(() => one.signal.aborted);
+    expect(looks).toBe(2);
+  });
+
+  it("a response in the meantime puts off the look, and the clock starts anew with the next refusal", async () => {
+    let looks = 0;
+    const one = new Breaker(
+      { ...PATIENT, refusedMs: 50 },
+      { probe: async () => (++looks < 0 ? "responds" : "refuses") },
+    );
+    one.attemptFailed(failed("unreachable"), 1, performance.now());
+    one.reached();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect([looks, one.signal.aborted]).toEqual([0, false]);
+    one.attemptFailed(failed("unreachable"), 1, performance.now());
+    await vi.waitUntil(() => one.signal.aborted);
+    expect(looks).toBe(1);
+  });
+
+  it("leaves it to the look, however many attempts fail meanwhile: another replica may be busy and well", async () => {
+    let answer: ((reach: Reach) => void) | undefined;
+    const probe = (): Promise<Reach> => new Promise((resolve) => (answer = resolve));
+    const one = new Breaker({ ...PATIENT, unreachableMs: 20 }, { probe });
+    const start = performance.now();
+    one.attemptFailed(failed("connect-timeout"), 1, start);
+    await vi.waitUntil(() => answer !== undefined);
+    for (let later = 1; later < 9; later++) one.attemptFailed(failed("unreachable"), 1, start + later * 1000);
+    expect(one.signal.aborted).toBe(false);
+    answer?.("responds");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(one.signal.aborted).toBe(false);
+    one.close();
+  });
+
   it("says what to do about a key that is refused again and again", () => {
-    const one = new Breaker({ unreachableMs: 1000, failedInARow: 20 }, { keyAdvice: "set THE_KEY" });
+    const one = new Breaker({ ...PATIENT, failedInARow: 20 }, { keyAdvice: "set THE_KEY" });
     one.requestFailed(failed("status", 401));
     one.requestFailed(failed("status", 403));
     one.requestAnswered();

@@ -43,10 +43,9 @@ async function read(
     sentAt: performance.now(),
     header: (name: string) => (name === "content-type" ? "text/event-stream; charset=utf-8" : undefined),
     body: typeof text === "string" ? split(Buffer.from(text), cuts) : text,
-    progress: () => void calls.push("progress"),
     windUp: () => void calls.push("wind up"),
   };
-  return readCompletion(reply, { redact: redactor([]), maxCharacters });
+  return readCompletion(reply, { redact: redactor([]), maxCharacters, onWork: () => void calls.push("work") });
 }
 
 async function kind(...given: Parameters<typeof read>): Promise<string> {
@@ -78,7 +77,7 @@ describe("an answer", () => {
     expect(await read(text, { cuts: Array.from({ length: 1000 }, (_, i) => i) })).toMatchObject(WHOLE);
   });
 
-  it("has pings, other fields and blank lines around it, which are no progress", async () => {
+  it("has pings, other fields and blank lines around it, which are no sign of work", async () => {
     const noise = ": ping\n\n\n\nretry: 10\n\nevent: message\nid: 1\n";
     const calls: string[] = [];
     const pieces = PARTS.map((part) => Buffer.from(`${noise}data:${part}\n\n`));
@@ -89,7 +88,64 @@ describe("an answer", () => {
       }
     }
     expect(await read(body(), { calls })).toMatchObject(WHOLE);
-    expect(calls).toEqual([...Array.from({ length: 5 }, () => "progress"), "wind up"]);
+    expect(calls).toEqual([...Array.from({ length: 4 }, () => "work"), "wind up"]);
+  });
+
+  it.each<[what: string, event: unknown, works: boolean]>([
+    ["a text", { choices: [{ text: "a" }] }, true],
+    ["a text of a chat", { choices: [{ delta: { content: "a" } }] }, true],
+    ["a thought", { choices: [{ delta: { reasoning_content: "hm" } }] }, true],
+    ["a token without a text yet", { choices: [{ text: "", token_ids: [5] }] }, true],
+    ["more tokens counted", { choices: [{ text: "" }], usage: { prompt_tokens: 3, completion_tokens: 1 } }, true],
+    ["a reason to end", { choices: [{ text: "", finish_reason: "stop" }] }, true],
+    ["a role", { choices: [{ delta: { role: "assistant", content: "" }, finish_reason: null }] }, false],
+    ["an empty text", { choices: [{ text: "", finish_reason: null, token_ids: [], logprobs: null }] }, false],
+    ["no choice", { choices: [] }, false],
+    ["no token counted yet", { choices: [], usage: { prompt_tokens: 3, completion_tokens: 0 } }, false],
+  ])("%s shows that the model works, or does not", async (_, event, works) => {
+    const calls: string[] = [];
+    const whole = sse([piece("a", "stop"), "[DONE]"]);
+    async function* body(): AsyncGenerator<Buffer> {
+      yield Buffer.from(sse([JSON.stringify(event)]));
+      calls.push("the rest");
+      yield Buffer.from(whole);
+    }
+    await read(body(), { calls });
+    expect(calls).toEqual([...(works ? ["work"] : []), "the rest", "work", "wind up"]);
+  });
+
+  it("a long event in many pieces is work all along; a long ping is none", async () => {
+    for (const [beginning, works] of [
+      ["data: ", 10],
+      [": ", 0],
+    ] as const) {
+      const calls: string[] = [];
+      async function* body(): AsyncGenerator<Buffer> {
+        yield Buffer.from(": ping\n\n");
+        yield Buffer.from(beginning);
+        for (let i = 0; i < 9; i++) yield Buffer.from(" ");
+        calls.push("the rest");
+        yield Buffer.from(`${beginning === ": " ? "\n\n" : ""}${beginning === ": " ? "data: " : ""}${PARTS[2]}\n\n`);
+      }
+      await read(body(), { calls });
+      expect(calls).toEqual([...Array.from({ length: works }, () => "work"), "the rest", "work"]);
+    }
+  });
+
+  it("in one piece: bytes are work, blanks that keep the connection open are none", async () => {
+    const calls: string[] = [];
+    async function* body(): AsyncGenerator<Buffer> {
+      for (const each of ["\n", " \r\n", '{"choices": [{"te', 'xt": "2"}]', "}"]) {
+        yield Buffer.from(each);
+        calls.push(each.trim());
+      }
+    }
+    const reply = { status: 200, sentAt: 0, header: () => "application/json", body: body(), windUp: () => {} };
+    const onWork = (): void => void calls.push("work");
+    expect(await readCompletion(reply, { redact: redactor([]), maxCharacters: 1000, onWork })).toMatchObject({
+      text: "2",
+    });
+    expect(calls).toEqual(["", "", "work", '{"choices": [{"te', "work", 'xt": "2"}]', "work", "}"]);
   });
 
   it("keeps the first reason, not an empty one, and not what comes after it", async () => {

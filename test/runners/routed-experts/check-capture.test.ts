@@ -91,7 +91,7 @@ describe("broken", () => {
     [
       "a draft model writes where the target is dense",
       "dense-layer",
-      "layer 0 is dense by the model's config but carries ids: a draft model wrote its own there",
+      "layer 0 is dense by the model's config but carries ids, first in row 0: a draft model wrote its own there",
       altered(SOUND, (id, row, layer, slot) => (layer === 0 ? (row + slot * 3) % 32 : id)),
     ],
     [
@@ -99,6 +99,24 @@ describe("broken", () => {
       "dense-layer",
       "layer 0 is dense by the model's config but carries ids",
       altered(SOUND, (id, _, layer, slot) => (layer === 0 ? 3 + slot : id)),
+    ],
+    [
+      "a draft model that writes for the completion only, where the target is dense",
+      "dense-layer",
+      "layer 0 is dense by the model's config but carries ids, first in row 50",
+      altered(SOUND, (id, row, layer, slot) => (layer === 0 && row >= 50 ? (row + slot * 3) % 32 : id)),
+    ],
+    [
+      "ids of a draft model with other experts, where the target is dense",
+      "dense-layer",
+      "carries ids, first in row 0",
+      altered(SOUND, (id, row, layer, slot) => (layer === 0 ? 32 + ((row + slot * 3) % 64) : id)),
+    ],
+    [
+      "a single row where the target is dense",
+      "dense-layer",
+      "carries ids, first in row 7",
+      altered(SOUND, (id, row, layer, slot) => (layer === 0 && row === 7 ? slot : id)),
     ],
     [
       "an expert twice",
@@ -218,6 +236,20 @@ describe("dense layers", () => {
 
   it.each([0, -1, 77])("what an engine leaves in a dense layer (%d) does not matter", (fill) => {
     expect(check(altered(SOUND, (id, _, layer) => (layer === 0 ? fill : id)))).toMatchObject({ kind: "captured" });
+  });
+
+  it("rows of zeros and of -1, as a prefix cache leaves them, are no ids", () => {
+    const cached = altered(SOUND, (id, row, layer) => (layer === 0 ? (row < 32 ? -1 : 0) : id));
+    expect(check(cached)).toMatchObject({ kind: "captured" });
+    // What is wrong with the layers that have experts is said of them, not of the dense one.
+    expect(check(altered(SOUND, (id, row) => (row < 32 ? -1 : id)))).toMatchObject({ fault: "cached" });
+  });
+
+  it("one expert per token: the same expert for all is a choice, what no expert has is a fill", () => {
+    const layout: MoeLayout = { nLayers: 2, moeLayers: [1], nExpertsTot: 8, nExpertsAct: 1 };
+    const filled = (fill: number): Ids => altered(soundIds(layout, ROWS), (id, _, layer) => (layer === 0 ? fill : id));
+    for (const fill of [0, -1, 8]) expect(check(filled(fill), layout)).toMatchObject({ kind: "captured" });
+    expect(check(filled(5), layout)).toMatchObject({ fault: "dense-layer" });
   });
 
   it("one expert per token: zeros may be a choice, but not all of them", () => {
