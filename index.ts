@@ -90,7 +90,23 @@ export type {
 } from "./runners/routed-experts/index.ts";
 
 export { exactMatch } from "./metrics/exact-match.ts";
+export { bootstrap } from "./metrics/bootstrap.ts";
+export type { BootstrapEstimate, BootstrapOptions } from "./metrics/bootstrap.ts";
+export { clusteredDifference, clusteredMean } from "./metrics/clustered.ts";
+export type { ClusteredMean } from "./metrics/clustered.ts";
+export { decide, decideAll, leastOf } from "./metrics/decide.ts";
+export type { DecideOptions, Decision } from "./metrics/decide.ts";
+export { holm } from "./metrics/holm.ts";
+export { mcnemar } from "./metrics/mcnemar.ts";
 export { pairedDifference } from "./metrics/paired.ts";
+export type { DifferenceEstimate, PairedDifference } from "./metrics/paired.ts";
+export { decisionProbabilities, planDocs } from "./metrics/plan-docs.ts";
+export type { DecisionProbabilities, DocsPlan, PlanOptions } from "./metrics/plan-docs.ts";
+export { sequentialInterval, SequentialPairs } from "./metrics/sequential.ts";
+export type { SequentialOptions } from "./metrics/sequential.ts";
+export { tangoInterval } from "./metrics/tango.ts";
+export type { DiscordantPairs } from "./metrics/tango.ts";
+export { wilsonInterval } from "./metrics/wilson.ts";
 export { compareRouting, mergeRouting } from "./metrics/routing-parity.ts";
 
 export { EmbeddedVariants } from "./runners/embedded-variants.ts";
@@ -120,6 +136,26 @@ export type { EvaluateOptions, Evaluation } from "./comparison/evaluate.ts";
 export type { EvaluateSettings } from "./comparison/settings.ts";
 export type { Comparison } from "./reports/comparison.ts";
 export { makeTable } from "./reports/table.ts";
+
+export { changedFacts } from "./reports/history/bisect-hint.ts";
+export type { ChangedFact } from "./reports/history/bisect-hint.ts";
+export { openHistory } from "./reports/history/history.ts";
+export type { History, HistoryNight, OpenHistoryOptions, Series, SeriesQuery } from "./reports/history/history.ts";
+export { HistoryLostError } from "./reports/history/problems.ts";
+export { readHistoryRun } from "./reports/history/read-run.ts";
+export type { HistoryRun, HistoryScore } from "./reports/history/record.ts";
+export { trendOf } from "./reports/history/trend.ts";
+export type { Trend, TrendOptions } from "./reports/history/trend.ts";
+export { cusumRunLength, cusumThreshold } from "./metrics/cusum-run-length.ts";
+export { driftOf } from "./metrics/drift.ts";
+export type { Drift, Night } from "./metrics/drift.ts";
+
+export type { NightlyConfig, NightlyRow, UserNightly } from "./nightly/config.ts";
+export { mergeShards } from "./nightly/merge.ts";
+export { loadNightly, parseNightly } from "./nightly/parse-nightly.ts";
+export { runNightly } from "./nightly/run-nightly.ts";
+export type { RunNightlyOptions } from "./nightly/run-nightly.ts";
+export type { Alarm, NightSummary, RowOutcome, RowResult } from "./nightly/summary.ts";
 
 export { checkDump } from "./parity/check-dump.ts";
 export type { CheckedDump, DumpResult } from "./parity/check-dump.ts";

@@ -8,9 +8,12 @@ import { didYouMean } from "../nearest.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { describeEnvironment } from "../reports/environment.ts";
 import type { Benchmark } from "./benchmark.ts";
+import { benchBootstrap } from "./bootstrap.ts";
 import { benchCaptures } from "./captures.ts";
 import { benchClient } from "./client.ts";
+import { benchDrift } from "./drift.ts";
 import { benchEngine } from "./engine.ts";
+import { benchHistory } from "./history.ts";
 import { benchLlamaCpp } from "./llama-cpp.ts";
 import { benchMainJob } from "./main-job.ts";
 import { benchRouting } from "./routing.ts";
@@ -20,10 +23,13 @@ import { benchTasks } from "./tasks.ts";
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   routing: { title: "Routing data: the fused chain against the reference chain and a copy", run: benchRouting },
   captures: { title: "Two captures compared", run: benchCaptures },
+  bootstrap: { title: "The bootstrap over docs", run: benchBootstrap },
   tasks: { title: "Tasks: prompts, marking, problems", run: benchTasks },
   engine: { title: "The embedded engine against Transformers", run: benchEngine },
   "llama-cpp": { title: "The embedded engine against llama.cpp", run: benchLlamaCpp },
   client: { title: "The client against lm-eval", run: benchClient },
+  history: { title: "The history", run: benchHistory },
+  drift: { title: "The drift alarm, simulated", run: benchDrift },
   "main-job": { title: "The main command", run: benchMainJob },
 };
 const DOCUMENT = fileURLToPath(new URL("../docs/benchmarks.md", import.meta.url));

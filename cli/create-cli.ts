@@ -3,16 +3,30 @@ import yargs from "yargs";
 import { EngineError, UserError } from "../errors.ts";
 import { didYouMean, nearest } from "../nearest.ts";
 import { VERSION } from "../version.ts";
+import { captureCommand } from "./capture.ts";
 import type { Command } from "./command.ts";
 import { evalCommand } from "./eval.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
+import { historyCommand } from "./history.ts";
+import { mergeCommand } from "./merge.ts";
+import { nightlyCommand } from "./nightly.ts";
 import { parityCommand } from "./parity.ts";
 import { promptsCommand } from "./prompts.ts";
 import { scoreCommand } from "./score.ts";
 import { serveCommand } from "./serve.ts";
 
-const COMMANDS: readonly Command[] = [evalCommand, parityCommand, promptsCommand, scoreCommand, serveCommand];
+const COMMANDS: readonly Command[] = [
+  captureCommand,
+  evalCommand,
+  historyCommand,
+  mergeCommand,
+  nightlyCommand,
+  parityCommand,
+  promptsCommand,
+  scoreCommand,
+  serveCommand,
+];
 
 /** The names that yargs lists behind one of its messages; none where it says something else. */
 function namesBehind(start: RegExp, message: string): string[] {

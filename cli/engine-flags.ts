@@ -2,6 +2,7 @@
 import type { InferredOptionTypes } from "yargs";
 import { UserError } from "../errors.ts";
 import type { ResolvedSettings } from "../comparison/settings.ts";
+import type { EnginePreset } from "../runners/engines/index.ts";
 import type { VariantFlags } from "../runners/config/index.ts";
 import type { OpenAiRunnerOptions } from "../runners/openai/index.ts";
 import type { VariantEngines } from "../runners/variant-engines.ts";
@@ -117,7 +118,9 @@ const SERVERS_ONLY = Object.keys(ENGINE_FLAGS).filter(
 ) as readonly (keyof EngineFlags)[];
 
 /** @throws UserError for engines that cannot be asked so */
-export async function enginesOf(flags: EngineFlags): Promise<(settings: ResolvedSettings) => VariantEngines> {
+export async function enginesOf(
+  flags: EngineFlags,
+): Promise<(settings: Pick<ResolvedSettings, "concurrency" | "chat">) => VariantEngines> {
   const isServer = flags.engine !== "embedded" && NAMES_A_SERVER.some((name) => flags[name] !== undefined);
   if (!isServer) {
     const meaningless = SERVERS_ONLY.find((name) => flags[name] !== undefined && flags[name] !== false);
@@ -148,6 +151,7 @@ export async function enginesOf(flags: EngineFlags): Promise<(settings: Resolved
   };
   refuseLiteralSecrets({ ...config, extra_body: extraBody(flags["extra-body"]) });
   const resolved = flags.fused ? resolveVariants(config) : resolveBaseline(config);
+  if (flags.capture !== undefined) checkCapture(flags, resolved.preset);
   const ask = {
     stream: flags.stream,
     ignoreEos: flags["ignore-eos"],
@@ -157,6 +161,13 @@ export async function enginesOf(flags: EngineFlags): Promise<(settings: Resolved
   const { baseline, ...rest } = resolved;
   return () =>
     new ServerVariants({ shared: rest, ...rest, baseline, ask, allowDifferences: flags["allow-differences"] });
+}
+
+/** @throws UserError where nothing would be captured */
+function checkCapture({ fused }: EngineFlags, { title, capture }: EnginePreset): void {
+  if (!fused) throw new UserError("--capture is for the comparison of two variants; add --fused, or leave it out");
+  if (capture.form !== "none") return;
+  throw new UserError(`--capture: ${title} ${capture.about}; leave it out, or name another --engine`);
 }
 
 function variantFlags(flags: EngineFlags): VariantFlags {

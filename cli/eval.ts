@@ -1,5 +1,10 @@
-import { DEFAULT_CONCURRENCY, DEFAULT_MAX_TOKENS, DEFAULT_PARITY_DOCS } from "../comparison/defaults.ts";
-import { EngineError } from "../errors.ts";
+import {
+  DEFAULT_CONCURRENCY,
+  DEFAULT_MARGIN_POINTS,
+  DEFAULT_MAX_TOKENS,
+  DEFAULT_PARITY_DOCS,
+} from "../comparison/defaults.ts";
+import { EngineError, UserError } from "../errors.ts";
 import type { Comparison } from "../reports/comparison.ts";
 import type { Command } from "./command.ts";
 import { defineCommand } from "./command.ts";
@@ -7,6 +12,8 @@ import { ENGINE_FLAGS, enginesOf } from "./engine-flags.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { integerFlag, numberFlag, textFlag } from "./flags.ts";
+import { onInterrupt } from "./on-interrupt.ts";
+import { shellWord } from "./shell-word.ts";
 import { writeText } from "./write-lines.ts";
 
 /** Runs go here, one folder each, unless --output says otherwise. */
@@ -53,11 +60,32 @@ export const evalCommand: Command = defineCommand({
       describe: "docs at a time",
       defaultDescription: String(DEFAULT_CONCURRENCY),
     }),
+    "noise-floor": {
+      type: "boolean",
+      default: false,
+      describe: "ask the baseline once more, and hold fused to what two runs of the baseline differ by",
+    },
     "parity-docs": integerFlag("parity-docs", {
       min: 1,
       describe: "docs whose routing is compared",
       defaultDescription: String(DEFAULT_PARITY_DOCS),
     }),
+    margin: numberFlag("margin", {
+      min: 0,
+      max: 100,
+      describe: "a difference of exact match that does not matter, in points",
+      defaultDescription: String(DEFAULT_MARGIN_POINTS),
+    }),
+    "until-decided": {
+      type: "boolean",
+      default: false,
+      describe: "ask docs in random order, and stop once a test made for it has decided",
+    },
+    "fail-on-inconclusive": {
+      type: "boolean",
+      default: false,
+      describe: `end with ${EXIT.inconclusive} where the docs do not decide`,
+    },
     output: textFlag("output", {
       describe: "run folder; one that holds the same run is resumed",
       defaultDescription: `a new folder in ${RUNS}/`,
@@ -93,6 +121,11 @@ export const evalCommand: Command = defineCommand({
       import("../reports/console.ts"),
       import("../reports/json.ts"),
     ]);
+    if (flags["noise-floor"] && !flags.fused)
+      throw new UserError("--noise-floor is what fused is held to: add --fused, or leave it out");
+    if (flags["until-decided"] && !flags.fused) {
+      throw new UserError("--until-decided is about the difference of two variants: add --fused");
+    }
     const task = getTask(flags.task ?? "");
     const data = await task.load({ ...(flags.data !== undefined && { dir: flags.data }) });
     const engines = await enginesOf(flags);
@@ -113,6 +146,9 @@ export const evalCommand: Command = defineCommand({
           concurrency: flags.concurrency,
           parityDocs: flags["parity-docs"],
           allowDifferences: flags["allow-differences"],
+          marginPoints: flags.margin,
+          untilDecided: flags["until-decided"],
+          noiseFloor: flags["noise-floor"],
         }),
         engines,
         output,
@@ -124,7 +160,7 @@ export const evalCommand: Command = defineCommand({
       const render = flags.json ? jsonFileText : flags.quiet ? renderQuiet : renderConsole;
       await writeText(render(comparison));
       if (!flags.quiet) process.stderr.write(`run folder: ${folder}\n`);
-      return exitCodeOf(comparison);
+      return exitCodeOf(comparison, { failOnInconclusive: flags["fail-on-inconclusive"] });
     } catch (error) {
       if (!(error instanceof InterruptedError || error instanceof EngineError)) throw error;
       const again = commandLine({ ...flags, output }, startedAs());
@@ -174,32 +210,17 @@ function commandLine(flags: object, program = "fusecheck eval"): string {
   return [program, ...words].join(" ");
 }
 
-function shellWord(text: string): string {
-  return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
 /** A name that sorts by time. */
 function newRunFolder(task: string): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "").replace("T", "-");
   return `${RUNS}/${task}-${time}-${process.pid}`;
 }
 
-/** The first Ctrl-C asks the run to stop at the next doc, the second ends the process as usual. */
-function onInterrupt(): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  const stop = (): void => controller.abort(new Error("interrupted"));
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
-  return {
-    signal: controller.signal,
-    release: () => {
-      process.off("SIGINT", stop);
-      process.off("SIGTERM", stop);
-    },
-  };
-}
-
-function exitCodeOf({ verdict, paired }: Comparison): ExitCode {
-  if (!verdict.held && paired.some(({ n }) => n > 0)) return EXIT.regressed;
-  return verdict.complete ? EXIT.held : EXIT.incomplete;
+function exitCodeOf(
+  { verdict: { outcome, complete } }: Comparison,
+  { failOnInconclusive }: { readonly failOnInconclusive: boolean },
+): ExitCode {
+  if (outcome === "regressed") return EXIT.regressed;
+  if (!complete) return EXIT.incomplete;
+  return outcome === "inconclusive" && failOnInconclusive ? EXIT.inconclusive : EXIT.held;
 }

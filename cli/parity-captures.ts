@@ -2,6 +2,7 @@
 import type { InferredOptionTypes, Options } from "yargs";
 import { UserError } from "../errors.ts";
 import type { ModelFacts } from "../runners/captures/model-facts.ts";
+import type { TokenDecoder } from "../runners/token-decoder.ts";
 import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { integerFlag, textFlag, toleranceFlag } from "./flags.ts";
@@ -19,6 +20,7 @@ export const PARITY_CAPTURES_FLAGS: {
   readonly "n-expts-tot": NumberFlag;
   readonly "n-expts-act": NumberFlag;
   readonly "dense-layers": TextFlag;
+  readonly report: TextFlag;
   readonly json: Options & { readonly type: "boolean"; readonly default: false };
 } = {
   "weight-tolerance": toleranceFlag("weight-tolerance", {
@@ -42,7 +44,16 @@ export const PARITY_CAPTURES_FLAGS: {
     describe: "layers without experts, such as 0,1, where there is no config",
     defaultDescription: "none",
   }),
-  json: { group, type: "boolean", default: false, describe: "print the comparison as JSON instead of text" },
+  report: textFlag("report", {
+    group,
+    describe: "also write routing.md, comparison.json and charts (router margins, expert load) into this folder",
+    defaultDescription: "nothing is written",
+  }),
+  json: {
+    type: "boolean",
+    default: false,
+    describe: "print what was found as JSON instead of text (routing, captures)",
+  },
 };
 
 type ParityCapturesFlags = InferredOptionTypes<typeof PARITY_CAPTURES_FLAGS>;
@@ -56,6 +67,7 @@ export async function runParityCaptures(a: string, b: string, flags: ParityCaptu
     { renderCaptures },
     { jsonFileText },
     { progressOn },
+    { writeCaptureReport },
   ] = await Promise.all([
     import("../comparison/compare-captures.ts"),
     import("../runners/captures/open-capture.ts"),
@@ -63,6 +75,7 @@ export async function runParityCaptures(a: string, b: string, flags: ParityCaptu
     import("../reports/capture-text.ts"),
     import("../reports/json.ts"),
     import("./progress.ts"),
+    import("../comparison/write-capture-report.ts"),
   ]);
   const { "model-config": config, "n-expts-tot": nExpertsTot, "n-expts-act": nExpertsAct } = flags;
   const model: ModelFacts = {
@@ -81,8 +94,11 @@ export async function runParityCaptures(a: string, b: string, flags: ParityCaptu
       const comparison = await compareCaptures(one, two, {
         weightTolerance: flags["weight-tolerance"],
         nearTieMargin: flags["near-tie-margin"],
+        picture: flags.report !== undefined,
+        decoder: flags.report === undefined ? undefined : await decoderOf(config),
         progress: (done) => update({ done, total: one.nTokens, facts: [] }),
       }).finally(() => progress.end());
+      if (flags.report !== undefined) await writeCaptureReport(flags.report, comparison);
       await writeText(flags.json ? jsonFileText(comparison) : renderCaptures(comparison));
       return comparison.verdict.held ? EXIT.held : EXIT.regressed;
     } finally {
@@ -91,6 +107,13 @@ export async function runParityCaptures(a: string, b: string, flags: ParityCaptu
   } finally {
     one.close();
   }
+}
+
+/** The library that knows tokenizers takes longer to load than most captures to compare. */
+async function decoderOf(modelConfig: string | undefined): Promise<TokenDecoder | undefined> {
+  if (modelConfig === undefined) return undefined;
+  const { openTokenDecoder } = await import("../runners/token-decoder.ts");
+  return openTokenDecoder(modelConfig);
 }
 
 const INSTEAD_OF_CONFIG = ["n-expts-tot", "n-expts-act", "dense-layers"] as const;

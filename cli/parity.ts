@@ -1,5 +1,6 @@
 import type { InferredOptionTypes } from "yargs";
 import { UserError } from "../errors.ts";
+import type { SpotCheck } from "../parity/spot-check.ts";
 import { didYouMean } from "../nearest.ts";
 import type { Command, FlagTable } from "./command.ts";
 import { defineCommand } from "./command.ts";
@@ -7,7 +8,7 @@ import { EXIT } from "./exit-code.ts";
 import type { ExitCode } from "./exit-code.ts";
 import { integerFlag, listFlag, textFlag } from "./flags.ts";
 import { PARITY_CAPTURES_FLAGS, runParityCaptures } from "./parity-captures.ts";
-import { writeLines } from "./write-lines.ts";
+import { writeLines, writeText } from "./write-lines.ts";
 
 const DEFAULT_SEED = 1234;
 
@@ -55,7 +56,7 @@ type Flags = InferredOptionTypes<typeof FLAGS>;
 
 /** What can be compared: the first word behind `parity`, and the flags that go with it. */
 const SUBJECTS: Readonly<Record<string, Subject>> = {
-  routing: { flags: ["seed", "dump", "seconds", "write-inputs"], run: runRouting },
+  routing: { flags: ["seed", "dump", "seconds", "write-inputs", "json"], run: runRouting },
   captures: { flags: Object.keys(PARITY_CAPTURES_FLAGS) as (keyof Flags)[], run: runCaptures },
 };
 
@@ -115,22 +116,53 @@ async function runRouting(flags: Flags, [stray]: readonly string[]): Promise<Exi
   const given = Object.entries({ dump, seconds, "write-inputs": inputs }).filter(([, value]) => value !== undefined);
   if (given.length > 1) throw new UserError(`${given.map(([name]) => `--${name}`).join(" and ")} exclude each other`);
   if (inputs !== undefined) {
+    if (flags.json) throw new UserError("--json and --write-inputs exclude each other: nothing is checked");
     const { writeRoutingInputs } = await import("../parity/write-inputs.ts");
     await writeLines([`${writeRoutingInputs(inputs, seed)} cases, with the reference chain's answers, in ${inputs}`]);
     return EXIT.held;
   }
-  const { dumpText, spotCheckText } = await import("../parity/report-text.ts");
+  const [{ dumpText, spotCheckText }, { dumpJson, spotCheckJson }, { jsonFileText }] = await Promise.all([
+    import("../parity/report-text.ts"),
+    import("../parity/report-json.ts"),
+    import("../reports/json.ts"),
+  ]);
   if (dump !== undefined) {
     if (flags.seed !== undefined) throw new UserError("--seed and --dump exclude each other: nothing is drawn");
     const { checkDump } = await import("../parity/check-dump.ts");
     const checked = checkDump(dump);
-    await writeLines(dumpText(checked));
+    if (flags.json) await writeText(jsonFileText(dumpJson(checked)));
+    else await writeLines(dumpText(checked));
     return checked.results.some(({ report }) => report.violationCount > 0) ? EXIT.regressed : EXIT.held;
   }
-  const { embeddedFused, spotCheck } = await import("../parity/spot-check.ts");
-  const checked = spotCheck(embeddedFused(), { seed, seconds: seconds ?? 0 });
-  await writeLines(spotCheckText("fusecheck's fused chain", seed, checked));
+  const checked = await runSpotCheck(seed, seconds ?? 0);
+  const what = "fusecheck's fused chain";
+  if (flags.json) await writeText(jsonFileText(spotCheckJson(what, seed, checked)));
+  else await writeLines(spotCheckText(what, seed, checked));
   return checked.failed > 0 ? EXIT.regressed : EXIT.held;
+}
+
+/** With its progress: cases of the fixed ones, seconds of the drawn ones, whose number nobody knows. */
+async function runSpotCheck(seed: number, seconds: number): Promise<SpotCheck> {
+  const [{ embeddedFused, spotCheck }, { fixedCases }, { progressOn, SILENT }] = await Promise.all([
+    import("../parity/spot-check.ts"),
+    import("../parity/routing-cases.ts"),
+    import("./progress.ts"),
+  ]);
+  // The fixed cases alone are seconds.
+  const progress = seconds > 0 ? progressOn(process.stderr) : SILENT;
+  const total = fixedCases().length;
+  const fixed = progress.start("routing cases");
+  let drawn: ReturnType<typeof progress.start> | undefined;
+  return spotCheck(embeddedFused(), {
+    seed,
+    seconds,
+    onProgress: ({ stretch, cases, failed, seconds: done }) => {
+      const broken = failed === 0 ? [] : [`${failed} broken`];
+      if (stretch === "fixed") return fixed({ done: cases, total, facts: broken });
+      drawn ??= progress.start("seconds of drawn cases");
+      return drawn({ done: Math.floor(done), total: seconds, facts: [`${cases} cases`, ...broken] });
+    },
+  }).finally(() => progress.end());
 }
 
 async function runCaptures(flags: Flags, [a, b, ...more]: readonly string[]): Promise<ExitCode> {

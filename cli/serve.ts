@@ -13,6 +13,9 @@ const API_KEY = "FUSECHECK_API_KEY";
 
 const FORMS = ["sglang", "vllm"] as const;
 
+/** As the engines call it that give them. */
+const ROUTED_EXPERTS = "enable-return-routed-experts";
+
 /** `fusecheck serve`: the embedded engine behind the OpenAI protocol. */
 export const serveCommand: Command = defineCommand({
   name: "serve",
@@ -46,10 +49,13 @@ export const serveCommand: Command = defineCommand({
       describe: "completions that may wait besides; more are refused with 503",
       defaultDescription: String(DEFAULT_MAX_QUEUE),
     }),
-    "enable-return-routed-experts": textFlag("enable-return-routed-experts", {
-      describe: "hand out routed experts as sglang (on request) or vllm (always) does",
+    [ROUTED_EXPERTS]: {
+      type: "string",
+      describe:
+        "hand out routed experts as sglang (on request) or vllm (always) does; alone: as a request asks for them",
       defaultDescription: "not at all",
-    }),
+      coerce: routedExpertsForm,
+    },
   },
   examples: [
     ["$0 serve", `listen on ${DEFAULT_HOST} port ${DEFAULT_PORT}`],
@@ -57,7 +63,7 @@ export const serveCommand: Command = defineCommand({
     [`${API_KEY}=... $0 serve`, "answer only those who send this key"],
   ],
   handler: async (flags) => {
-    const form = routedExpertsForm(flags["enable-return-routed-experts"]);
+    const form = flags[ROUTED_EXPERTS];
     const { startServer } = await import("../server/index.ts");
     const signals = untilSignalled();
     try {
@@ -89,11 +95,14 @@ function say(line: string): void {
   process.stderr.write(`fusecheck: ${line}\n`);
 }
 
-function routedExpertsForm(given: string | undefined): (typeof FORMS)[number] | undefined {
+/** The flag stands alone in the engines that it comes from. */
+function routedExpertsForm(given: unknown): (typeof FORMS)[number] | "as asked" | undefined {
   if (given === undefined) return undefined;
+  if (given === "") return "as asked";
+  if (Array.isArray(given)) throw new UserError(`--${ROUTED_EXPERTS} was given ${given.length} times; give it once`);
   const form = FORMS.find((each) => each === given);
   if (form === undefined)
-    throw new UserError(`--enable-return-routed-experts is ${FORMS.join(" or ")}, not "${given}"`);
+    throw new UserError(`--${ROUTED_EXPERTS} is ${FORMS.join(" or ")}, not ${JSON.stringify(given)}`);
   return form;
 }
 

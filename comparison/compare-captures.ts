@@ -6,13 +6,17 @@ import { setImmediate } from "node:timers/promises";
 import { UserError } from "../errors.ts";
 import { NEAR_TIE_MARGIN } from "../metrics/routing-parity.ts";
 import { RoutingComparison } from "../metrics/routing-comparison.ts";
+import { PictureTally } from "../metrics/routing-picture.ts";
 import type { LayerRows } from "../metrics/layer-tally.ts";
+import type { CloseScores } from "../metrics/near-tie.ts";
 import { byteComparison } from "../metrics/same-bytes.ts";
 import type { CaptureComparison, CaptureSide } from "../reports/capture-comparison.ts";
 import { checkSameShape, checkSameTokens } from "../runners/captures/comparable-captures.ts";
-import type { CaptureSource, IdArray, WeightDtype } from "../runners/captures/capture-source.ts";
+import type { CapturedTokenInfo, CaptureSource, IdArray, WeightDtype } from "../runners/captures/capture-source.ts";
 import { CaptureScan } from "../runners/captures/scan-capture.ts";
 import { TokenRuns } from "../runners/captures/token-runs.ts";
+import type { TokenDecoder } from "../runners/token-decoder.ts";
+import { tokensInContext } from "./tokens-in-context.ts";
 import { judgeSelection, MAX_WEIGHT_DIFFERENCE } from "./verdict.ts";
 
 export interface CompareCapturesOptions {
@@ -20,6 +24,10 @@ export interface CompareCapturesOptions {
   readonly weightTolerance?: number | undefined;
   /** Largest router margin of a near-tie. Default: by the same dtype. */
   readonly nearTieMargin?: number | undefined;
+  /** Look at margins, load and the worst tokens too: every entry and every margin is then read. Default: false. */
+  readonly picture?: boolean;
+  /** Text of the tokens. Default: they are shown by id. */
+  readonly decoder?: TokenDecoder | undefined;
   /** Called after each block of tokens. */
   readonly progress?: (tokensDone: number) => void;
 }
@@ -51,11 +59,13 @@ export async function compareCaptures(
   options: CompareCapturesOptions = {},
 ): Promise<CaptureComparison> {
   checkSameShape(a, b);
-  const { layers, nExpertsAct: k, nTokens } = a;
+  const { layers, nExpertsAct: k, nExpertsTot, nTokens } = a;
   const rounding = WITHIN_ROUNDING[coarser(a.weights, b.weights)];
   const { weightTolerance = rounding.weight, nearTieMargin = rounding.margin } = options;
   const marginsKnown = a.margins && b.margins;
-  const comparison = new RoutingComparison({ layers, k, marginsKnown, nearTieMargin, weightTolerance });
+  const shape = { layers, k, nearTieMargin, weightTolerance };
+  const picture = options.picture === true ? new PictureTally({ ...shape, nExpertsTot }) : undefined;
+  const comparison = new RoutingComparison({ ...shape, marginsKnown, observer: picture });
   const [one, two] = [a, b].map((source) => ({ source, scan: new CaptureScan(source) })) as [Side, Side];
   const docs = { a: new TokenRuns(a), b: new TokenRuns(b) };
   const known = { inputIds: true, docs: true };
@@ -68,7 +78,9 @@ export async function compareCaptures(
     known.docs &&= tokens.a.docIndex !== undefined || tokens.b.docIndex !== undefined;
     const side = tokens.a.docIndex === undefined ? "b" : "a";
     comparison.beginBlock(docs[side].cut(from, to - from, tokens[side]));
-    for (let index = 0; index < layers.length; index++) compareLayer(comparison, { one, two, index, from, to });
+    for (let index = 0; index < layers.length; index++) {
+      compareLayer(comparison, { one, two, index, from, to });
+    }
     comparison.endBlock();
     one.scan.endBlock(to - from, tokens.a.inputIds);
     two.scan.endBlock(to - from, tokens.b.inputIds);
@@ -86,11 +98,30 @@ export async function compareCaptures(
     schema: 1,
     captures: [sideOf(a), sideOf(b)],
     settings,
-    known: { ...known, weights: a.weights !== undefined && b.weights !== undefined, margins: marginsKnown },
+    known: {
+      ...known,
+      weights: a.weights !== undefined && b.weights !== undefined,
+      margins: marginsKnown,
+      scores: marginsKnown && (a.rule ?? b.rule) !== undefined,
+    },
     routing,
     detail,
+    ...(picture !== undefined && { picture: reported(picture, a, b, options.decoder) }),
     verdict: judgeSelection(routing, detail, settings),
   };
+}
+
+function reported(
+  tally: PictureTally,
+  a: CaptureSource,
+  b: CaptureSource,
+  decoder: TokenDecoder | undefined,
+): NonNullable<CaptureComparison["picture"]> {
+  const { worst, ...picture } = tally.result();
+  // Either may say which tokens and docs they are.
+  const says = ({ inputIds, docIndex }: CapturedTokenInfo): boolean => inputIds !== undefined && docIndex !== undefined;
+  const source = says(a.tokens(0, 1)) || !says(b.tokens(0, 1)) ? a : b;
+  return { ...picture, worst: tokensInContext(worst, source, { decoder }) };
 }
 
 interface Side {
@@ -111,7 +142,7 @@ function compareLayer(comparison: RoutingComparison, { one, two, index, from, to
     ids: source.ids(index, from, to),
     weights: source.weightsOf(index, from, to),
   })) as [Read, Read];
-  const same = scanBoth({ one, two, index }, a.ids, b.ids);
+  scanBoth({ one, two, index }, a.ids, b.ids);
   const sameWeights =
     a.weights !== undefined &&
     b.weights !== undefined &&
@@ -120,22 +151,28 @@ function compareLayer(comparison: RoutingComparison, { one, two, index, from, to
   // Where the first has a fault, there is nothing to find in the second that matters.
   if (b.weights !== undefined && !sameWeights) two.scan.addWeights(index, b.weights);
   const margins = [one, two].map(({ source, scan: own }) => {
-    // They are only asked about where experts differ.
-    if (same && !own.wantsMargins(index)) return undefined;
     const read = source.marginsOf(index, from, to);
     if (read !== undefined) own.addMargins(index, read);
     return read;
   });
-  comparison.compareLayer(index, { ...a, margins: margins[0] }, { ...b, margins: margins[1] });
+  comparison.compareLayer(
+    index,
+    { ...a, margins: margins[0], close: closeOf(one.source, index, from) },
+    { ...b, margins: margins[1], close: closeOf(two.source, index, from) },
+  );
 }
 
-/** Entries that are scanned together: few, so that one that differs has only these scanned twice. */
-const SCAN_ROWS = 512;
+/** By rows of a block that begins at token `from`. */
+function closeOf({ rule, closeScoresOf }: CaptureSource, index: number, from: number): CloseScores | undefined {
+  if (rule === undefined || closeScoresOf === undefined) return undefined;
+  return { rule, of: (row) => closeScoresOf(index, from + row) };
+}
 
-/** @returns whether both have the same ids in the same order */
-function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): boolean {
+/** Rows that are scanned together: few, so that one that differs has only these scanned twice. */
+const SCAN_ROWS = 2048;
+
+function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">, a: IdArray, b: IdArray): void {
   const [bytes, step] = [byteComparison(a, b), SCAN_ROWS * one.source.nExpertsAct];
-  let allSame = true;
   for (let from = 0; from < a.length; from += step) {
     const to = Math.min(from + step, a.length);
     const scan = one.scan.scan(a.subarray(from, to));
@@ -143,11 +180,9 @@ function scanBoth({ one, two, index }: Pick<BlockLayer, "one" | "two" | "index">
     // What is the same bits need not be looked at twice.
     const same = bytes.same(from, to);
     two.scan.add(index, same ? scan : two.scan.scan(b.subarray(from, to)));
-    allSame &&= same;
   }
   one.scan.addDigest(index, a);
   two.scan.addDigest(index, b);
-  return allSame;
 }
 
 interface Read extends LayerRows {

@@ -11,3 +11,9 @@ export const DEFAULT_CONCURRENCY: number = 64;
  * fraction of the time that the answers take.
  */
 export const DEFAULT_PARITY_DOCS: number = 32;
+
+/** The spot check: some thousands of tokens, in seconds. */
+export const DEFAULT_CAPTURED_DOCS: number = 5;
+
+/** The loss that is taken for none, in points: about what one pays attention to in a table of GSM8K. */
+export const DEFAULT_MARGIN_POINTS: number = 1;

@@ -2,9 +2,12 @@
  * Routing parity: what both variants' routers chose for the same tokens, compared token by token and layer by layer, and
  * the routing data's invariants that were checked on the way. Reads what `scoreVariant` left in the run folder.
  */
-import { compareLogprobs, mergeLogprobs, NO_LOGPROBS } from "../metrics/logprob-difference.ts";
-import { compareRouting, mergeRouting, NO_ROUTING } from "../metrics/routing-parity.ts";
+import { compareRouting, mergeRouting, NEAR_TIE_MARGIN, NO_ROUTING } from "../metrics/routing-parity.ts";
+import { PictureTally } from "../metrics/routing-picture.ts";
+import type { WorstToken } from "../metrics/worst-tokens.ts";
+import { judgeLogprobs } from "./judge-logprobs.ts";
 import type { InvariantCounts, JudgedLogprobs, JudgedParity, NotJudged } from "../reports/comparison.ts";
+import type { ReportedToken } from "../reports/reported-picture.ts";
 import type { Journal } from "../reports/journal.ts";
 import type { RunFolder } from "../reports/run-folder.ts";
 import { openCaptureFile } from "../runners/capture-file.ts";
@@ -12,8 +15,9 @@ import type { CaptureFile } from "../runners/capture-file.ts";
 import { dropped } from "../runners/routed-experts/index.ts";
 import type { VariantName } from "../runners/variant-engines.ts";
 import { CAPTURE_FILE, SCORED_FILE } from "./score-variant.ts";
-import { openScoredJournal } from "./scored-journal.ts";
+import { isLogprobsOnly, openScoredJournal } from "./scored-journal.ts";
 import type { ScoredRow } from "./scored-journal.ts";
+import { MAX_WEIGHT_DIFFERENCE } from "./verdict.ts";
 import { violationText } from "./violation-text.ts";
 
 export interface ParityResult {
@@ -41,23 +45,38 @@ export async function answersRouting(journal: Journal, docs: number): Promise<An
   return total;
 }
 
-const VARIANTS = ["baseline", "fused"] as const;
-
 export function notJudged(reason: string): ParityResult {
   return { parity: { kind: "not judged", reason }, logprobs: { kind: "not judged", reason } };
+}
+
+export interface JudgeParityOptions {
+  readonly answers?: Readonly<Partial<Record<VariantName, AnswersRouting>>>;
+  /** Why routing was not asked for; it is then not judged, and nothing is missing. */
+  readonly unasked?: string;
+  /** What the baseline is compared with. Default: `fused`. */
+  readonly other?: VariantName;
+}
+
+/** The rows of what is compared, the baseline first. */
+interface Sides {
+  readonly names: readonly ["baseline", VariantName];
+  readonly rows: readonly [readonly ScoredRow[], readonly ScoredRow[]];
 }
 
 /** @throws UserError where a file of the run cannot be read */
 export function judgeParity(
   folder: RunFolder,
-  answers: Readonly<Partial<Record<VariantName, AnswersRouting>>> = {},
+  { answers = {}, unasked, other = "fused" }: JudgeParityOptions = {},
 ): ParityResult {
-  const [baseline, fused] = VARIANTS.map((variant) => readRows(folder.file(SCORED_FILE, variant))) as [
+  const [baseline, second] = (["baseline", other] as const).map((name) => readRows(folder.file(SCORED_FILE, name))) as [
     ScoredRow[],
     ScoredRow[],
   ];
-  if (baseline.length === 0) return notJudged("no completion of the baseline is known token by token");
-  return { parity: judgeRouting(folder, { baseline, fused }, answers), logprobs: judgeLogprobs(baseline, fused) };
+  if (baseline.length === 0) return notJudged("the baseline has no completion to compare by");
+  const parity = [...baseline, ...second].some(isLogprobsOnly)
+    ? ({ kind: "not judged", reason: unasked ?? "routing was not asked for" } as const)
+    : judgeRouting(folder, { names: ["baseline", other], rows: [baseline, second] }, answers);
+  return { parity, logprobs: judgeLogprobs(baseline, second) };
 }
 
 function readRows(path: string): ScoredRow[] {
@@ -68,22 +87,25 @@ function readRows(path: string): ScoredRow[] {
 
 function judgeRouting(
   folder: RunFolder,
-  { baseline, fused }: Readonly<Record<VariantName, readonly ScoredRow[]>>,
+  sides: Sides,
   answers: Readonly<Partial<Record<VariantName, AnswersRouting>>>,
 ): JudgedParity | NotJudged {
-  const lacking = lackingRouting(baseline, fused);
+  const lacking = lackingRouting(sides);
   if (lacking !== undefined) return lacking;
   const captures: CaptureFile[] = [];
   try {
-    for (const variant of VARIANTS) captures.push(openCaptureFile(folder.file(CAPTURE_FILE, variant)));
+    for (const name of sides.names) captures.push(openCaptureFile(folder.file(CAPTURE_FILE, name)));
     const [a, b] = captures as [CaptureFile, CaptureFile];
     const difference = shapeDifference(a, b);
     if (difference !== undefined) return { kind: "not judged", reason: difference };
-    const { layers, nExpertsAct: k } = a.shape;
-    const inFused = starts(fused);
+    const { layers, nExpertsAct: k, nExpertsTot } = a.shape;
+    const tolerances = { nearTieMargin: NEAR_TIE_MARGIN, weightTolerance: MAX_WEIGHT_DIFFERENCE };
+    const observer = new PictureTally({ layers, k, nExpertsTot, ...tolerances });
+    const [baseline, second] = sides.rows;
+    const inSecond = starts(second);
     let routing = NO_ROUTING;
     for (const [docId, { from, nTokens }] of starts(baseline)) {
-      const other = inFused.get(docId);
+      const other = inSecond.get(docId);
       if (other === undefined) continue;
       const one = a.read(from, from + nTokens);
       const two = b.read(other.from, other.from + other.nTokens);
@@ -91,13 +113,25 @@ function judgeRouting(
         const reason = `doc ${docId}: the variants make different tokens of the same prompt`;
         return { kind: "not judged", reason, broken: true };
       }
-      routing = mergeRouting(routing, compareRouting({ docId, layers, nTokens, k, baseline: one, fused: two }));
+      const pair = { docId, layers, nTokens, k, baseline: one, fused: two, ...tolerances, observer };
+      routing = mergeRouting(routing, compareRouting(pair));
     }
     if (routing.docs === 0) return { kind: "not judged", reason: "no doc was scored by both variants" };
-    return { kind: "judged", routing, invariants: countInvariants({ baseline, fused }, answers) };
+    const { worst, ...picture } = observer.result();
+    return {
+      kind: "judged",
+      routing,
+      invariants: countInvariants(sides, answers),
+      // Which tokens they are is found out where texts are at hand.
+      picture: { ...picture, worst: worst.map(unnamed) },
+    };
   } finally {
     for (const capture of captures) capture.close();
   }
+}
+
+function unnamed(worst: WorstToken): ReportedToken {
+  return { ...worst, token: null };
 }
 
 /** Where each doc's tokens stand in its capture. */
@@ -117,8 +151,9 @@ function sameTokens(a: Int32Array, b: Int32Array): boolean {
 }
 
 /** A broken capture comes first: it has to be seen to, and it is never parity. */
-function lackingRouting(baseline: readonly ScoredRow[], fused: readonly ScoredRow[]): NotJudged | undefined {
-  const lacking = Object.entries({ baseline, fused }).flatMap(([variant, rows]) => {
+function lackingRouting({ names, rows: both }: Sides): NotJudged | undefined {
+  const lacking = both.flatMap((rows, side) => {
+    const variant = names[side] as VariantName;
     // A server that gave routing for some docs can give it: where it gave none, it lost it.
     const lost = rows.some(({ shape }) => shape !== null) ? dropped() : undefined;
     return rows.flatMap(({ doc_id: docId, shape, problem }) => {
@@ -130,8 +165,11 @@ function lackingRouting(baseline: readonly ScoredRow[], fused: readonly ScoredRo
   if (first === undefined) return undefined;
   const { variant, docId, problem } = first;
   if (problem === null) return { kind: "not judged", reason: "the engine gives no routing" };
-  const where = problem.kind === "broken" ? `, doc ${docId}` : "";
-  return { kind: "not judged", reason: `${variant}${where}: ${problem.reason}`, broken: problem.kind === "broken" };
+  if (problem.kind === "broken")
+    return { kind: "not judged", reason: `${variant}, doc ${docId}: ${problem.reason}`, broken: true };
+  const variants = [...new Set(lacking.map((each) => each.variant))];
+  const reason = `${variants.join(" and ")}: ${problem.reason}; the same command then captures again`;
+  return { kind: "not judged", reason, lacking: true };
 }
 
 /** Two variants of one model route among the same experts in the same layers. */
@@ -141,33 +179,15 @@ function shapeDifference(a: CaptureFile, b: CaptureFile): string | undefined {
   return facts(a) === facts(b) ? undefined : `the captures are not of one model: ${facts(a)}, but ${facts(b)}`;
 }
 
-function judgeLogprobs(baseline: readonly ScoredRow[], fused: readonly ScoredRow[]): JudgedLogprobs | NotJudged {
-  const byDoc = new Map(fused.map((row) => [row.doc_id, row.logprobs]));
-  let total = NO_LOGPROBS;
-  for (const { doc_id: docId, logprobs: ofBaseline } of baseline) {
-    const ofFused = byDoc.get(docId);
-    if (ofFused === undefined) continue;
-    if (ofBaseline === null || ofFused === null) {
-      return { kind: "not judged", reason: "the engine gives no log-probabilities of given tokens" };
-    }
-    total = mergeLogprobs(total, compareLogprobs(docId, ofBaseline.map(finite), ofFused.map(finite)));
-  }
-  return { kind: "judged", ...total };
-}
-
-function finite(logprob: number | null): number {
-  return logprob ?? Number.NaN;
-}
-
 const NOTHING_CHECKED: AnswersRouting = { checked: 0, broken: 0, first: null };
 
 function countInvariants(
-  rows: Readonly<Record<VariantName, readonly ScoredRow[]>>,
+  { names, rows }: Sides,
   answers: Readonly<Partial<Record<VariantName, AnswersRouting>>>,
 ): InvariantCounts {
   const counts = { checked: 0, inAnswers: 0, broken: 0, firstBroken: null as string | null };
-  for (const variant of VARIANTS) {
-    for (const { doc_id: docId, invariants } of rows[variant]) {
+  for (const [side, variant] of names.entries()) {
+    for (const { doc_id: docId, invariants } of rows[side] ?? []) {
       if (invariants === null) continue;
       counts.checked += invariants.checked;
       counts.broken += invariants.broken;

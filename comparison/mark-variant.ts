@@ -1,6 +1,7 @@
 /** Marks what one variant answered, and writes lm-eval's two files for it. */
 import { exactMatch } from "../metrics/exact-match.ts";
-import type { VariantSummary } from "../reports/comparison.ts";
+import { wilsonInterval } from "../metrics/wilson.ts";
+import type { FilterInterval, VariantSummary } from "../reports/comparison.ts";
 import { writeFileAtomic } from "../reports/files.ts";
 import type { Journal } from "../reports/journal.ts";
 import { buildResults, lmEvalFileNames, resultsText, tableInput } from "../reports/lm-eval-results.ts";
@@ -14,7 +15,7 @@ import type { Marked, PromptedDoc, Task, TaskData } from "../tasks/index.ts";
 import type { ResolvedSettings } from "./settings.ts";
 import { CompactMarks } from "./compact-marks.ts";
 import type { MarksByDoc } from "./compact-marks.ts";
-import { stated } from "./stated.ts";
+import { stated } from "../reports/stated.ts";
 
 export interface MarkedVariant {
   readonly summary: VariantSummary;
@@ -67,6 +68,7 @@ export async function markVariant(name: string, journal: Journal, options: MarkV
     summary: {
       name,
       table: tableInput(input),
+      intervals: input.scores.flatMap(wilson),
       counts: { total: settings.docs, scored, unanswered, failed, skipped },
       truncated,
       promptTokens,
@@ -76,6 +78,11 @@ export async function markVariant(name: string, journal: Journal, options: MarkV
       failures,
     },
   };
+}
+
+function wilson({ filter, summary: { correct, n } }: LmEvalResultsInput["scores"][number]): FilterInterval[] {
+  const interval = wilsonInterval(correct, n);
+  return interval === undefined ? [] : [{ filter, correct, n, low: interval.low, high: interval.high }];
 }
 
 /** The content of the results file; writes the samples file on the way, whose hash it needs. */

@@ -7,6 +7,8 @@ import type { MarksByDoc } from "./compact-marks.ts";
 export interface PairedDocs {
   readonly paired: readonly PairedByFilter[];
   readonly flips: readonly FlippedDoc[];
+  /** How many docs only one variant completed. */
+  readonly unpaired: { readonly baseline: number; readonly fused: number };
 }
 
 /** Over the docs that both variants completed. */
@@ -26,7 +28,8 @@ export function pairDocs(task: Task, baseline: MarksByDoc, fused: MarksByDoc): P
       }
     }
   }
-  return { paired, flips };
+  const unpaired = { baseline: baseline.size - docIds.length, fused: fused.size - docIds.length };
+  return { paired, flips, unpaired };
 }
 
 function exactMatchOf(marked: Marked): 0 | 1 {

@@ -10,21 +10,17 @@ import type { RunFolder } from "../reports/run-folder.ts";
 import { CaptureStore } from "../runners/capture-store.ts";
 import type { CaptureShape, StoredCapture } from "../runners/capture-store.ts";
 import { EngineLostError } from "../runners/runner.ts";
-import type { Runner, ScoredSequence } from "../runners/runner.ts";
+import type { Runner } from "../runners/runner.ts";
 import type { VariantName } from "../runners/variant-engines.ts";
 import type { PromptedDoc } from "../tasks/index.ts";
 import type { Progress } from "./progress.ts";
-import { openScoredJournal } from "./scored-journal.ts";
+import { scorerOf } from "./score-sequence.ts";
+import type { Generation, Scored, Scorer, Sequence } from "./score-sequence.ts";
+import { isLogprobsOnly, openScoredJournal } from "./scored-journal.ts";
 import type { ScoredJournal, ScoredRow } from "./scored-journal.ts";
-import { stated } from "./stated.ts";
+import { stated } from "../reports/stated.ts";
 
-/** A sequence that both variants are given. */
-export interface Sequence {
-  readonly doc: PromptedDoc;
-  readonly completion: readonly number[];
-}
-
-/** The first `count` docs whose completion by the baseline is known token by token. */
+/** The first `count` docs that the baseline has answered with something. */
 export async function sequencesToScore(
   prompts: Iterable<PromptedDoc>,
   baseline: Journal,
@@ -34,8 +30,10 @@ export async function sequencesToScore(
   for (const doc of prompts) {
     if (sequences.length >= count) break;
     const outcome = (await baseline.read(doc.docId))?.outcome;
-    const completion = outcome?.kind === "completed" ? outcome.token_ids : undefined;
-    if (completion !== undefined && completion.length > 0) sequences.push({ doc, completion });
+    if (outcome?.kind !== "completed") continue;
+    const { text, token_ids: completion = [] } = outcome;
+    if (completion.length > 0) sequences.push({ doc, text, completion });
+    else if (text !== "") sequences.push({ doc, text });
   }
   return sequences;
 }
@@ -49,6 +47,11 @@ export interface ScoreVariantOptions {
   readonly variant: VariantName;
   readonly folder: RunFolder;
   readonly sequences: readonly Sequence[];
+  /** Whether routing is asked for. */
+  readonly routing: boolean;
+  readonly generation: Generation;
+  /** Sequences at a time, at most. */
+  readonly concurrency: number;
   /** Opened only where something is left to do. */
   readonly runner: () => Promise<Runner>;
   readonly signal: AbortSignal;
@@ -74,22 +77,23 @@ export async function scoreVariant(options: ScoreVariantOptions): Promise<Scored
       return { possible: true, failures: [] };
     }
     const runner = await options.runner();
-    if (runner.score === undefined) {
+    const scorer = scorerOf(runner, options.generation);
+    if (scorer === undefined) {
       rmSync(folder.file(SCORED_FILE, variant), { force: true });
       return { possible: false, failures: [] };
     }
     const captureFile = folder.file(CAPTURE_FILE, variant);
     // A capture of other docs must not be taken for one of these, should this process be killed between the two.
     rmSync(captureFile, { force: true });
-    const store = openStore(folder.file(PART_FILE, variant), journal, sequences);
+    const store = openStore(folder.file(PART_FILE, variant), journal, options);
     try {
-      const failures = await scoreRest(runner as ScoringRunner, journal, store, options);
+      const failures = await scoreRest(scorer, journal, store, options);
       const shape = shapeOf(journal.rows);
       // A file with holes would look like the capture of fewer docs.
       if (shape !== undefined && isWhole(journal.rows)) {
         const { engine } = folder.record;
         const metadata = { engine: stated(engine, "name"), model: stated(engine, "model"), variant };
-        store.writeCaptureFile(captureFile, shape, storedCaptures(journal.rows), metadata);
+        store.writeCaptureFile(captureFile, shape, withBoundaries(journal.rows, sequences), metadata);
       }
       store.remove();
       return { possible: true, failures };
@@ -102,68 +106,72 @@ export async function scoreVariant(options: ScoreVariantOptions): Promise<Scored
   }
 }
 
-function isFinished({ rows }: ScoredJournal, { variant, folder, sequences }: ScoreVariantOptions): boolean {
+function isFinished({ rows }: ScoredJournal, options: ScoreVariantOptions): boolean {
+  const { variant, folder, sequences, routing } = options;
   if (rows.length !== sequences.length || sharedStart(rows, sequences) !== rows.length) return false;
+  // What was found with routing says all that is asked for without.
+  if (rows.some(isLogprobsOnly) && firstOfOtherKind(rows, routing) < rows.length) return false;
   if (firstBroken(rows) < rows.length) return false;
   return !isWhole(rows) || existsSync(folder.file(CAPTURE_FILE, variant));
 }
 
+/** The first row for which routing was not asked for where it is now, or the other way round. */
+function firstOfOtherKind(rows: readonly ScoredRow[], routing: boolean): number {
+  const other = rows.findIndex((row) => isLogprobsOnly(row) === routing);
+  return other < 0 ? rows.length : other;
+}
+
 /** The store with what the journal says it holds; rows that it does not hold, or that are of other docs, are forgotten. */
-function openStore(path: string, journal: ScoredJournal, sequences: readonly Sequence[]): CaptureStore {
+function openStore(path: string, journal: ScoredJournal, { sequences, routing }: ScoreVariantOptions): CaptureStore {
   // A doc that failed in an earlier session and is answered now stands before rows that exist already.
-  const kept = Math.min(sharedStart(journal.rows, sequences), firstBroken(journal.rows));
+  const kept = Math.min(
+    sharedStart(journal.rows, sequences),
+    firstOfOtherKind(journal.rows, routing),
+    firstBroken(journal.rows),
+  );
   const shape = shapeOf(journal.rows);
   journal.keep(CaptureStore.holds(path, shape, storedCaptures(journal.rows.slice(0, kept))) ? kept : 0);
   return CaptureStore.open(path, shape, storedCaptures(journal.rows));
 }
 
-type ScoringRunner = Runner & Required<Pick<Runner, "score">>;
-
 async function scoreRest(
-  runner: ScoringRunner,
+  score: Scorer,
   journal: ScoredJournal,
   store: CaptureStore,
-  { variant, sequences, signal: outer, progress }: ScoreVariantOptions,
+  { variant, sequences, routing, concurrency, signal: outer, progress }: ScoreVariantOptions,
 ): Promise<ScoredVariant["failures"]> {
   const ended = new AbortController();
   const signal = AbortSignal.any([outer, ended.signal]);
-  const waiting: { readonly docId: number; readonly scored: Promise<ScoredSequence> }[] = [];
-  const update = progress.start(`${variant}: routing`);
+  const waiting: { readonly docId: number; readonly scored: Promise<Scored> }[] = [];
+  const update = progress.start(`${variant}: ${routing ? "routing" : "log-probabilities"}`);
   const report = (): void => update({ done: journal.rows.length, total: sequences.length, facts: [] });
   const failures: { doc_id: number; reason: string }[] = [];
   const commit = async (): Promise<void> => {
-    const { docId, scored } = waiting[0] as (typeof waiting)[number];
-    let sequence: ScoredSequence;
+    const first = waiting[0] as (typeof waiting)[number];
+    let scored: Scored;
     try {
-      sequence = await scored;
+      scored = await first.scored;
     } catch (error) {
       if (signal.aborted || !(error instanceof EngineError) || error instanceof EngineLostError) throw error;
-      failures.push({ doc_id: docId, reason: error.message });
+      failures.push({ doc_id: first.docId, reason: error.message });
       return;
     } finally {
       waiting.shift();
     }
-    const { inputIds, routing, logprobs, invariants, problem } = sequence;
-    if (routing !== undefined) store.append(inputIds, routing);
-    journal.append({
-      doc_id: docId,
-      tokens: inputIds.length,
-      shape: routing === undefined ? null : CaptureStore.shapeOf(routing),
-      logprobs: logprobs === undefined ? null : [...logprobs],
-      invariants: invariants ?? null,
-      problem: problem ?? null,
-    });
+    const { row, capture } = scored;
+    if (capture !== undefined) store.append(capture.inputIds, capture.routing);
+    journal.append(row);
     report();
   };
   try {
     report();
-    for (const { doc, completion } of sequences.slice(journal.rows.length)) {
+    for (const sequence of sequences.slice(journal.rows.length)) {
       signal.throwIfAborted();
-      const scored = runner.score(doc.prompt, completion, signal);
+      const scored = score(sequence, signal);
       // It may fail while an earlier one is still waited for; its turn to be heard comes.
       void scored.catch(() => {});
-      waiting.push({ docId: doc.docId, scored });
-      if (waiting.length >= WINDOW) await commit();
+      waiting.push({ docId: sequence.doc.docId, scored });
+      if (waiting.length >= Math.min(WINDOW, concurrency)) await commit();
     }
     while (waiting.length > 0) await commit();
     return failures;
@@ -184,12 +192,11 @@ function sharedStart(rows: readonly ScoredRow[], sequences: readonly Sequence[])
 }
 
 /**
- * The first row whose capture is broken; the number of rows where none is. The user has the server mended and says the same
+ * The first row whose capture is broken or missing; the number of rows where none is. The user has the server mended and says the same
  * command again, and then these are not taken for results.
  */
 function firstBroken(rows: readonly ScoredRow[]): number {
-  const gives = rows.some(({ shape }) => shape !== null);
-  const broken = rows.findIndex(({ problem }) => problem !== null && (gives || problem.kind === "broken"));
+  const broken = rows.findIndex(({ problem }) => problem !== null);
   return broken < 0 ? rows.length : broken;
 }
 
@@ -201,7 +208,22 @@ function isWhole(rows: readonly ScoredRow[]): boolean {
   return rows.every(({ shape }) => shape !== null);
 }
 
+/** With what lets the same tokens be run again. */
+function withBoundaries(rows: readonly ScoredRow[], sequences: readonly Sequence[]): StoredCapture[] {
+  const completions = new Map(sequences.map(({ doc, completion }) => [doc.docId, completion]));
+  return storedCaptures(rows).map((stored) => {
+    const completion = completions.get(stored.docId) ?? [];
+    const lastToken = completion.at(-1);
+    if (lastToken === undefined) return stored;
+    return Object.assign(stored, { promptTokens: stored.nTokens - completion.length + 1, lastToken });
+  });
+}
+
 function storedCaptures(rows: readonly ScoredRow[]): StoredCapture[] {
   const captured = rows.filter(({ shape }) => shape !== null);
-  return captured.map(({ doc_id: docId, tokens: nTokens }) => ({ docId, nTokens }));
+  return captured.map(({ doc_id: docId, tokens: nTokens, close_rows: closeRows = 0 }) => ({
+    docId,
+    nTokens,
+    closeRows,
+  }));
 }

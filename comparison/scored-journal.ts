@@ -5,7 +5,7 @@
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { fileProblem } from "../reports/files.ts";
 import type { CaptureShape } from "../runners/capture-store.ts";
-import type { InvariantCount, RoutingProblem } from "../runners/runner.ts";
+import type { InvariantCount, LogprobWay, RoutingProblem } from "../runners/runner.ts";
 
 export interface ScoredRow {
   readonly doc_id: number;
@@ -13,12 +13,28 @@ export interface ScoredRow {
   readonly tokens: number;
   /** What the capture holds of this doc; null where the engine gives no routing. */
   readonly shape: CaptureShape | null;
+  /** Choices of which the capture holds the scores, too. Default: none. */
+  readonly close_rows?: number;
   /** Log-probability of each completion token; null where the engine gives none. One that is not finite is null too. */
   readonly logprobs: readonly (number | null)[] | null;
   /** Null where the engine's routing data cannot be seen. */
   readonly invariants: InvariantCount | null;
   /** Why there is no routing, where the engine should give some. */
   readonly problem: RoutingProblem | null;
+  /**
+   * How log-probabilities were asked for without routing; null where there are none. Missing where prompt and completion
+   * were given as token ids.
+   */
+  readonly way?: LogprobWay | null;
+  /** With `way`: the token that each log-probability is of. */
+  readonly token_names?: readonly string[];
+  /** With `way`: why there are no log-probabilities. */
+  readonly reason?: string;
+}
+
+/** Whether the row was made without asking for routing. */
+export function isLogprobsOnly({ way }: ScoredRow): boolean {
+  return way !== undefined;
 }
 
 export interface ScoredJournal {
@@ -77,8 +93,15 @@ function parseRow(line: string): ScoredRow | undefined {
   try {
     const row = JSON.parse(line) as Partial<ScoredRow> | null;
     const whole = Number.isSafeInteger(row?.doc_id) && Number.isSafeInteger(row?.tokens);
-    return row && whole && FIELDS.every((field) => typeof row[field] === "object") ? (row as ScoredRow) : undefined;
+    if (!row || !whole || !FIELDS.every((field) => typeof row[field] === "object")) return undefined;
+    return isNamed(row) ? (row as ScoredRow) : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Every log-probability has its token, where they have names. */
+function isNamed({ way, token_names: names, logprobs }: Partial<ScoredRow>): boolean {
+  if (way === undefined || way === null) return true;
+  return Array.isArray(names) && Array.isArray(logprobs) && names.length === logprobs.length;
 }

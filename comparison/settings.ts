@@ -1,7 +1,7 @@
 /** What a run is asked to do, and what that resolves to. The one place where a run's defaults are. */
 import type { JsonObject } from "../reports/json.ts";
 import type { EngineIdentity, VariantName } from "../runners/variant-engines.ts";
-import { DEFAULT_CONCURRENCY, DEFAULT_MAX_TOKENS, DEFAULT_PARITY_DOCS } from "./defaults.ts";
+import { DEFAULT_CONCURRENCY, DEFAULT_MARGIN_POINTS, DEFAULT_MAX_TOKENS, DEFAULT_PARITY_DOCS } from "./defaults.ts";
 import { FEWSHOT_SEED, resolveNumFewshot } from "../tasks/index.ts";
 import type { Task, TaskData } from "../tasks/index.ts";
 
@@ -19,6 +19,12 @@ export interface EvaluateSettings {
   readonly parityDocs?: number;
   /** Compare also what the engines say must not be compared. Default: false. */
   readonly allowDifferences?: boolean;
+  /** Also ask the baseline once more, to see what two runs of it differ by. Default: false. */
+  readonly noiseFloor?: boolean;
+  /** Largest difference of exact match that does not matter, in points. Default: 1. */
+  readonly marginPoints?: number;
+  /** Ask docs in random order, and stop once the sequential test has decided. Default: false. */
+  readonly untilDecided?: boolean;
 }
 
 export interface ResolvedSettings {
@@ -34,6 +40,9 @@ export interface ResolvedSettings {
   readonly concurrency: number;
   readonly parityDocs: number;
   readonly allowDifferences: boolean;
+  /** As a share: 0.01 is one point. */
+  readonly margin: number;
+  readonly untilDecided: boolean;
 }
 
 export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSettings): ResolvedSettings {
@@ -41,7 +50,7 @@ export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSetti
   const most = data.provenance.source === "generated" ? Infinity : data.total;
   const docs = Math.min(asked.limit ?? data.total, most);
   return {
-    variants: asked.fused ? ["baseline", "fused"] : ["baseline"],
+    variants: variantsOf(asked),
     docs,
     limit: asked.limit ?? null,
     numFewshot: resolveNumFewshot(task, asked.numFewshot),
@@ -52,13 +61,20 @@ export function resolveSettings(task: Task, data: TaskData, asked: EvaluateSetti
     stop: task.generation.until,
     concurrency: asked.concurrency ?? DEFAULT_CONCURRENCY,
     allowDifferences: asked.allowDifferences ?? false,
+    untilDecided: asked.fused && (asked.untilDecided ?? false),
+    margin: (asked.marginPoints ?? DEFAULT_MARGIN_POINTS) / 100,
     parityDocs: asked.fused ? Math.min(asked.parityDocs ?? DEFAULT_PARITY_DOCS, docs) : 0,
   };
 }
 
+function variantsOf({ fused, noiseFloor = false }: EvaluateSettings): VariantName[] {
+  if (!fused) return ["baseline"];
+  return noiseFloor ? ["baseline", "fused", "baseline-repeat"] : ["baseline", "fused"];
+}
+
 /**
  * The settings that decide what a run finds: a folder can be resumed only with the same. How many sequences run at a
- * time is not among them, because no result depends on it.
+ * time is not among them, because no result depends on it; nor is the margin, because the verdict can be taken anew.
  */
 export function decisiveSettings(
   task: Task,
@@ -81,6 +97,8 @@ export function decisiveSettings(
     temperature: settings.temperature,
     stop: settings.stop,
     parity_docs: settings.parityDocs,
+    // Folders of runs without it need not say so.
+    ...(settings.untilDecided && { until_decided: true }),
     engine: engine as JsonObject,
   };
 }

@@ -114,6 +114,10 @@ export class EmbeddedEngine {
     if (!(decodeFrom >= 0 && decodeFrom < length - 1)) {
       return Promise.reject(new UserError(`there is no token ${decodeFrom} to run by itself among ${length}`));
     }
+    if (request.outputs === true && request.decodeFrom === undefined)
+      return Promise.reject(
+        new UserError("outputs are given of what is run token by token: say from where (decodeFrom)"),
+      );
     return this.#ask((id) => ({ type: "score", id, request }), { signal });
   }
 

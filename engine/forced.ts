@@ -1,4 +1,5 @@
 /** A sequence that is given, of which a part is run token by token, as if it were generated. */
+import type { OutputLog } from "./output-log.ts";
 import type { Score } from "./requests.ts";
 import type { RoutingCheck } from "./routing-check.ts";
 import type { RoutingLog } from "./routing-log.ts";
@@ -7,6 +8,7 @@ import { logProbability } from "./sampling.ts";
 export class Forced {
   readonly routing: RoutingLog;
   readonly check: RoutingCheck;
+  readonly outputs: OutputLog | undefined;
   readonly #tokens: readonly number[];
   readonly #vocabSize: number;
   readonly #logprobs: Float32Array;
@@ -17,7 +19,12 @@ export class Forced {
     tokens: readonly number[],
     position: number,
     vocabSize: number,
-    seen: { readonly logprobs: Float32Array; readonly routing: RoutingLog; readonly check: RoutingCheck },
+    seen: {
+      readonly logprobs: Float32Array;
+      readonly routing: RoutingLog;
+      readonly check: RoutingCheck;
+      readonly outputs: OutputLog | undefined;
+    },
   ) {
     this.#tokens = tokens;
     this.#position = position;
@@ -25,6 +32,7 @@ export class Forced {
     this.#logprobs = seen.logprobs;
     this.routing = seen.routing;
     this.check = seen.check;
+    this.outputs = seen.outputs;
   }
 
   get nextToken(): number {
@@ -35,11 +43,18 @@ export class Forced {
   accept(logits: Float32Array, start: number): boolean {
     const target = this.#tokens[this.#position + 1] as number;
     this.#logprobs[this.#position] = logProbability(logits, start, this.#vocabSize, target);
+    this.outputs?.appendLogits(logits, start);
     this.#position += 1;
     return this.#position >= this.#tokens.length - 1;
   }
 
   result(): Score {
-    return { logprobs: this.#logprobs, routing: this.routing.result(), invariants: this.check.result() };
+    const { routing, check, outputs } = this;
+    return {
+      logprobs: this.#logprobs,
+      routing: routing.result(),
+      invariants: check.result(),
+      ...(outputs !== undefined && { outputs: outputs.result() }),
+    };
   }
 }

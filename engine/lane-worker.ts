@@ -60,8 +60,8 @@ function serve(lane: Lane, model: Model): void {
         const { id } = message;
         const work = lane.score(id, message.request).then(
           (score) => {
-            const { topkIds, topkWeights, margins } = score.routing;
-            const arrays = [score.logprobs, topkIds, topkWeights, margins];
+            const { topkIds, topkWeights, margins, close: kept } = score.routing;
+            const arrays = [score.logprobs, topkIds, topkWeights, margins, kept.rows, kept.scores];
             const buffers = arrays.map(({ buffer }) => buffer as ArrayBuffer);
             send({ type: "scored", id, score }, buffers);
           },

@@ -8,7 +8,8 @@
 import { Forced } from "./forced.ts";
 import { Generating } from "./generating.ts";
 import { KvCache } from "./kv-cache.ts";
-import type { Model, RoutingObserver } from "./model.ts";
+import type { Model, OutputObserver, PassObserver } from "./model.ts";
+import { OutputLog } from "./output-log.ts";
 import { stretches } from "./prompt-stretches.ts";
 import type {
   Completion,
@@ -162,7 +163,8 @@ export class Lane {
         throwIfCancelled(job);
         const tokens = before.slice(from, to);
         if (routing === undefined) await this.#model.fill(slot.cache, tokens);
-        else await this.#model.extend(slot.cache, tokens, (layer, input) => routing.appendAll(layer, input));
+        else
+          await this.#model.extend(slot.cache, tokens, { routing: (layer, input) => routing.appendAll(layer, input) });
       }
       slot.prompt = before;
       const shape = { config: this.#model.config, tokenBytes: this.#tokenBytes, cachedPromptTokens: shared };
@@ -220,12 +222,18 @@ export class Lane {
   }
 
   /** Hands each sequence that notes its routing its own row of a step, and checks the step for those that want it. */
-  #observerOf(running: readonly Running[]): RoutingObserver | undefined {
+  #observerOf(running: readonly Running[]): PassObserver | undefined {
     const checks = running.flatMap(({ sequence: { check } }) => check ?? []);
     if (checks.length === 0 && running.every(({ sequence: { routing } }) => routing === undefined)) return undefined;
-    return (layer, input, data) => {
-      for (const [row, { sequence }] of running.entries()) sequence.routing?.append(layer, input, row);
-      checkPass(checks, input.nExpertsAct, layer, input, data, this.#flatIndex);
+    return {
+      routing: (layer, input, data) => {
+        for (const [row, { sequence }] of running.entries()) sequence.routing?.append(layer, input, row);
+        checkPass(checks, input.nExpertsAct, layer, input, data, this.#flatIndex);
+      },
+      output: (layer, y) => {
+        for (const [row, { sequence }] of running.entries())
+          if (sequence instanceof Forced) sequence.outputs?.append(layer, y, row, 1);
+      },
     };
   }
 
@@ -256,13 +264,19 @@ export class Lane {
     cache: KvCache,
     count: number,
     onStretch?: (x: Float32Array, from: number, logprobs: Float32Array) => Promise<void>,
-  ): Promise<{ logprobs: Float32Array; routing: RoutingLog; check: RoutingCheck }> {
+  ): Promise<{ logprobs: Float32Array; routing: RoutingLog; check: RoutingCheck; outputs: OutputLog | undefined }> {
     const { tokens } = job.request;
+    const outputs = job.request.outputs === true ? new OutputLog(this.#model.config) : undefined;
     const routing = new RoutingLog(this.#model.config);
     const check = new RoutingCheck();
-    const observe: RoutingObserver = (layer, input, data) => {
-      routing.appendAll(layer, input);
-      checkPass([check], input.topkIds.length, layer, input, data, this.#flatIndex);
+    const output: OutputObserver | undefined =
+      outputs && ((layer, y) => outputs.append(layer, y, 0, y.length / this.#model.config.hiddenSize));
+    const observe: PassObserver = {
+      output,
+      routing: (layer, input, data) => {
+        routing.appendAll(layer, input);
+        checkPass([check], input.topkIds.length, layer, input, data, this.#flatIndex);
+      },
     };
     const logprobs = new Float32Array(tokens.length - 1);
     for (const [from, to] of stretches(0, count)) {
@@ -271,7 +285,7 @@ export class Lane {
       logprobs.set(await this.#model.logprobs(x, tokens.slice(from + 1, to + 1)), from);
       await onStretch?.(x, from, logprobs.subarray(from, to));
     }
-    return { logprobs, routing, check };
+    return { logprobs, routing, check, outputs };
   }
 
   /** The likeliest tokens after each row of x; where the target is among them, with its own log-probability. */

@@ -24,6 +24,15 @@ const { InferenceSession, Tensor } = ort;
 /** Sees every routing decision of a forward pass: what was selected and what was made of it. */
 export type RoutingObserver = (layer: number, input: RoutedInput, data: RoutingData) => void;
 
+/** Sees what a MoE layer gives out in a forward pass: y [rows, H]. */
+export type OutputObserver = (layer: number, y: Float32Array) => void;
+
+/** What is seen of a forward pass. */
+export interface PassObserver {
+  readonly routing: RoutingObserver;
+  readonly output?: OutputObserver | undefined;
+}
+
 /** What was selected, as it goes into the making of routing data, with the router margins. */
 export type RoutedInput = RoutingInput & Selection;
 
@@ -106,7 +115,7 @@ export class Model {
    *
    * @returns the last layer's output for each token, [tokens, H]
    */
-  async extend(cache: KvCache, tokens: ArrayLike<number>, observe?: RoutingObserver): Promise<Float32Array> {
+  async extend(cache: KvCache, tokens: ArrayLike<number>, observe?: PassObserver): Promise<Float32Array> {
     const x = await this.#prompt(cache, tokens, this.#layers, observe);
     cache.length += tokens.length;
     return x.data as Float32Array;
@@ -129,10 +138,10 @@ export class Model {
   /**
    * Runs the next token of each of several sequences and appends it to its cache.
    *
-   * @param observe - sees the routing of all of them, one row each
+   * @param observe - sees the routing and the outputs of all of them, one row each
    * @returns [sequences, H]
    */
-  async step(caches: readonly KvCache[], tokens: ArrayLike<number>, observe?: RoutingObserver): Promise<Float32Array> {
+  async step(caches: readonly KvCache[], tokens: ArrayLike<number>, observe?: PassObserver): Promise<Float32Array> {
     const lengths = caches.map((cache) => cache.length);
     const x = await this.#through(this.#layers, tokens, lengths, observe, async (layer, q, k, v) => {
       for (const [row, cache] of caches.entries()) cache.write(layer, k, v, row, row + 1, cache.length);
@@ -169,7 +178,7 @@ export class Model {
     cache: KvCache,
     tokens: ArrayLike<number>,
     layers: readonly Layer[],
-    observe?: RoutingObserver,
+    observe?: PassObserver,
   ): Promise<ort.Tensor> {
     const [past, count] = [cache.length, tokens.length];
     return this.#through(layers, tokens, consecutive(past, count), observe, async (layer, q, k, v) => {
@@ -183,7 +192,7 @@ export class Model {
     layers: readonly Layer[],
     tokens: ArrayLike<number>,
     positions: readonly number[],
-    observe: RoutingObserver | undefined,
+    observe: PassObserver | undefined,
     attend: (layer: number, q: Float32Array, k: Float32Array, v: Float32Array) => Promise<Float32Array>,
   ): Promise<ort.Tensor> {
     const { nHeads, headDim } = this.config;
@@ -208,7 +217,7 @@ export class Model {
     layer: Required<Layer>,
     outputs: ort.InferenceSession.OnnxValueMapType,
     nTokens: number,
-    observe: RoutingObserver | undefined,
+    observe: PassObserver | undefined,
   ): Promise<ort.Tensor> {
     const { moe } = this.config;
     const selection = selectExperts(output(outputs, "router_logits"), {
@@ -225,9 +234,10 @@ export class Model {
     });
     const input = { ...selection, nTokens, nExpertsAct: moe.nExpertsAct, nExpertsTot: moe.nExpertsTot };
     const routing = this.#routing(input);
-    observe?.(index, input, routing);
+    observe?.routing(index, input, routing);
     const { hidden, base } = outputs as { hidden: ort.Tensor; base: ort.Tensor };
     const { y } = await layer.experts.run({ hidden, base, ...routingFeeds(routing) });
+    observe?.output?.(index, (y as ort.Tensor).data as Float32Array);
     return y as ort.Tensor;
   }
 

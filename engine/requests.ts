@@ -72,6 +72,22 @@ export interface ScoreRequest {
   readonly decodeFrom?: number;
   /** Return so many of the likeliest tokens at each position, likeliest first. Default 0. */
   readonly topLogprobs?: number;
+  /** Return what the MoE layers give out and the logits, which are large. Only with `decodeFrom`. Default false. */
+  readonly outputs?: boolean;
+}
+
+/** What two variants can be compared by besides their routing. */
+export interface ScoreOutputs {
+  /** Model layer of each of the L MoE layers. */
+  readonly layers: readonly number[];
+  /** H */
+  readonly hiddenSize: number;
+  /** [L][T * H] the residual stream after each MoE layer, for every token that was run. */
+  readonly values: readonly Float32Array[];
+  /** V */
+  readonly vocabSize: number;
+  /** [tokens run by themselves * V] */
+  readonly logits: Float32Array;
 }
 
 export interface Score {
@@ -81,6 +97,8 @@ export interface Score {
   readonly topLogprobs?: readonly (readonly TokenLogprob[])[];
   readonly routing: RoutingCapture;
   readonly invariants: InvariantCount;
+  /** Where they were asked for. */
+  readonly outputs?: ScoreOutputs;
 }
 
 /** Which experts, with which weights, each token used in each MoE layer. Layer-major: [L, T, K]. */
@@ -96,6 +114,21 @@ export interface RoutingCapture {
   readonly topkWeights: Float32Array;
   /** [L, T] router margins: how far the worst expert chosen scored above the best one left out. */
   readonly margins: Float32Array;
+  readonly close: CloseChoices;
+}
+
+/** Choices by a margin of at most `CLOSE_MARGIN`, with all scores, so that it can be told which others are as right. */
+export interface CloseChoices {
+  /** Where they stand among the margins, ascending. */
+  readonly rows: Int32Array;
+  /** [rows, E] scores with their correction bias. */
+  readonly scores: Float32Array;
+  readonly rule: {
+    readonly nGroup: number;
+    readonly topkGroup: number;
+    /** What a group is ranked by: its best score, or the sum of its best two. */
+    readonly groupScore: "best" | "best two";
+  };
 }
 
 /** Routing data against its invariants, over the forward passes of a request. */

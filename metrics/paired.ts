@@ -1,31 +1,28 @@
 import { sampleDeviation } from "./exact-match.ts";
-
-/** Two-sided 95 % point of the standard normal distribution: scipy.stats.norm.ppf(0.975). */
-const Z_95 = 1.959963984540054;
+import type { Interval } from "./interval.ts";
+import { mcnemar } from "./mcnemar.ts";
+import type { McNemar } from "./mcnemar.ts";
+import { tangoInterval } from "./tango.ts";
 
 /**
- * What the paired scores say about the difference fused - baseline (in exact match, -1 to 1).
+ * What the paired scores say about the difference fused - baseline (in exact match, -1 to 1). Wherever there is a doc,
+ * there is Tango's 95 % interval, which keeps a width where the standard error would be 0.
  *
- * - `no docs`, `one doc`: too few to estimate a spread.
- * - `no discordant pairs`, `all discordant`: the docs all differ by the same amount, so the standard error would be 0 and
- *   its interval a point, which would claim certainty. For no discordant pairs, `discordantBelow` is what can be said: the
- *   upper 95 % limit of the share of docs that differ (Clopper-Pearson for 0 of n, 1 - 0.05^(1/n), about 3/n).
- * - `estimated`: standard error from the per-doc differences and a normal 95 % interval, not clipped to [-1, 1].
+ * - `no docs`: nothing.
+ * - `one doc`: too few for a standard error.
+ * - `no discordant pairs`, `all discordant`: the docs all differ by the same amount, so the standard error would be 0,
+ *   which would claim certainty. For no discordant pairs, `discordantBelow` is what can be said: the upper 95 % limit of
+ *   the share of docs that differ (Clopper-Pearson for 0 of n, 1 - 0.05^(1/n), about 3/n).
+ * - `estimated`: with the standard error of the per-doc differences (sample standard deviation over the root of n).
  */
 export type DifferenceEstimate =
   | { readonly kind: "no docs" }
-  | { readonly kind: "one doc"; readonly delta: number }
-  | { readonly kind: "no discordant pairs"; readonly delta: 0; readonly discordantBelow: number }
-  | { readonly kind: "all discordant"; readonly delta: 1 | -1 }
-  | {
-      readonly kind: "estimated";
-      readonly delta: number;
-      readonly standardError: number;
-      readonly low: number;
-      readonly high: number;
-    };
+  | ({ readonly kind: "one doc"; readonly delta: number } & Interval)
+  | ({ readonly kind: "no discordant pairs"; readonly delta: 0; readonly discordantBelow: number } & Interval)
+  | ({ readonly kind: "all discordant"; readonly delta: 1 | -1 } & Interval)
+  | ({ readonly kind: "estimated"; readonly delta: number; readonly standardError: number } & Interval);
 
-/** Two variants' exact match on the same docs: the 2x2 counts (they add up to `n`) and the difference. */
+/** Two variants' exact match on the same docs: the 2x2 counts (they add up to `n`), the difference and its test. */
 export interface PairedDifference {
   readonly n: number;
   readonly bothRight: number;
@@ -33,6 +30,7 @@ export interface PairedDifference {
   readonly onlyFused: number;
   readonly bothWrong: number;
   readonly difference: DifferenceEstimate;
+  readonly mcnemar: McNemar;
 }
 
 /**
@@ -66,22 +64,27 @@ export function pairedDifference(baseline: ArrayLike<0 | 1>, fused: ArrayLike<0 
     onlyBaseline,
     onlyFused,
     bothWrong,
-    difference: estimate(differences, onlyFused - onlyBaseline),
+    difference: estimate(differences, { onlyBaseline, onlyFused }),
+    mcnemar: mcnemar({ onlyBaseline, onlyFused }),
   };
 }
 
-function estimate(differences: Int8Array, sum: number): DifferenceEstimate {
+function estimate(
+  differences: Int8Array,
+  { onlyBaseline, onlyFused }: { readonly onlyBaseline: number; readonly onlyFused: number },
+): DifferenceEstimate {
   const n = differences.length;
-  if (n === 0) return { kind: "no docs" };
+  const interval = tangoInterval({ n, onlyBaseline, onlyFused });
+  if (interval === undefined) return { kind: "no docs" };
+  const sum = onlyFused - onlyBaseline;
   const delta = sum / n;
-  if (n === 1) return { kind: "one doc", delta };
-  if (differences.every((difference) => difference === 0)) {
-    return { kind: "no discordant pairs", delta: 0, discordantBelow: 1 - 0.05 ** (1 / n) };
+  if (n === 1) return { kind: "one doc", delta, ...interval };
+  if (onlyBaseline + onlyFused === 0) {
+    return { kind: "no discordant pairs", delta: 0, discordantBelow: 1 - 0.05 ** (1 / n), ...interval };
   }
-  if (Math.abs(sum) === n) return { kind: "all discordant", delta: sum > 0 ? 1 : -1 };
+  if (Math.abs(sum) === n) return { kind: "all discordant", delta: sum > 0 ? 1 : -1, ...interval };
   const standardError = sampleDeviation(differences, delta) / Math.sqrt(n);
-  const half = Z_95 * standardError;
-  return { kind: "estimated", delta, standardError, low: delta - half, high: delta + half };
+  return { kind: "estimated", delta, standardError, ...interval };
 }
 
 function zeroOrOne(score: number | undefined, index: number): 0 | 1 {

@@ -8,9 +8,11 @@
 import { sameOrder, swappedIds } from "./expert-sets.ts";
 import { LayerTally } from "./layer-tally.ts";
 import type { LayerDetail, LayerRows } from "./layer-tally.ts";
+import { mayBeChosen } from "./near-tie.ts";
 import { PositionTally } from "./position-tally.ts";
 import type { Cause, PositionBucket } from "./position-tally.ts";
 import { earlier, placeOrder } from "./routing-result.ts";
+import type { RoutingObserver } from "./routing-picture.ts";
 import type { Divergence, RoutingParity } from "./routing-result.ts";
 import { byteComparison } from "./same-bytes.ts";
 import type { ByteComparison } from "./same-bytes.ts";
@@ -38,6 +40,8 @@ export interface RoutingComparisonOptions {
   readonly marginsKnown: boolean;
   /** Weights of one expert that differ by more are counted apart. Default: none does. */
   readonly weightTolerance?: number;
+  /** Is told of all that is compared. Default: none. */
+  readonly observer?: RoutingObserver | undefined;
 }
 
 /** More than `RoutingParity` says. */
@@ -134,6 +138,7 @@ export class RoutingComparison {
     const [ofA, ofB] = [a.weights, b.weights];
     const weights = ofA === undefined || ofB === undefined ? undefined : byteComparison(ofA, ofB);
     const both = { index, tally, a, b, ids, weights };
+    this.#options.observer?.layer(index, a, b);
     for (const run of this.#runs) this.#compareRun(run, both);
   }
 
@@ -166,9 +171,11 @@ export class RoutingComparison {
 
   #compareRun(run: OpenRun, both: Both): void {
     const { index, tally, ids, weights } = both;
-    const { k } = this.#options;
+    const { k, nearTieMargin } = this.#options;
     const judgedUpTo = run.carried < index ? run.start : run.judgedUpTo;
     tally.addTokens(run.end - run.start, run.end - judgedUpTo);
+    const [ofA, ofB] = [both.a.margins, both.b.margins];
+    if (ofA !== undefined && ofB !== undefined) tally.addTies(ofA, ofB, run.start, judgedUpTo, nearTieMargin);
     let first = run.end;
     // The whole run at once first: most runs are equal.
     for (let from = run.start, step = run.end - run.start; from < run.end;) {
@@ -215,6 +222,7 @@ export class RoutingComparison {
         tally.addMismatch(swapped, cause);
         this.#positions.addMismatch(run.position + row - run.start, cause);
         if (cause === "unexplained") this.#noteUnexplained(run, both, row);
+        this.#options.observer?.differs({ ...this.#place(run, both, row), cause, swapped, a, b, row });
         continue;
       }
       if (!ordered) tally.addReordered();
@@ -224,10 +232,19 @@ export class RoutingComparison {
   }
 
   #causeOf({ a, b }: Both, row: number, swapped: number): Cause {
-    const { nearTieMargin: margin } = this.#options;
+    const { nearTieMargin: tolerance, k } = this.#options;
+    const isClose = ({ margins }: LayerRows): boolean => (margins?.[row] ?? Infinity) <= tolerance;
     // A NaN margin is no tie.
-    const isTie = swapped === 1 && (a.margins?.[row] ?? Infinity) <= margin && (b.margins?.[row] ?? Infinity) <= margin;
-    return isTie ? "nearTies" : "unexplained";
+    if (!isClose(a) || !isClose(b)) return "unexplained";
+    /** What the scores of one side say of the other's experts; undefined where they are not known. */
+    const verdict = ({ close }: LayerRows, { ids }: LayerRows): boolean | undefined => {
+      const scores = close?.of(row);
+      return scores && close && mayBeChosen(scores, close.rule, { ids, start: row * k, k, tolerance });
+    };
+    const verdicts = [verdict(a, b), verdict(b, a)];
+    // Without scores, margins vouch for the two experts next to the cut, and for no more than these.
+    const known = verdicts.some((each) => each !== undefined);
+    return (known ? !verdicts.includes(false) : swapped === 1) ? "nearTies" : "unexplained";
   }
 
   #noteUnexplained(run: OpenRun, both: Both, row: number): void {
@@ -251,7 +268,9 @@ export class RoutingComparison {
   }
 
   #noteWeight(run: OpenRun, both: Both, row: number): void {
-    this.#firstWeightBeyond = earlier(this.#firstWeightBeyond, this.#place(run, both, row));
+    const at = this.#place(run, both, row);
+    this.#firstWeightBeyond = earlier(this.#firstWeightBeyond, at);
+    this.#options.observer?.differs({ ...at, cause: "weights", swapped: 0, a: both.a, b: both.b, row });
   }
 
   #place(run: OpenRun, { index }: Both, row: number): Divergence {

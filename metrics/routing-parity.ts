@@ -7,7 +7,8 @@
  *
  * - *downstream*: an earlier layer sent this token, or one before it, to other experts. A layer's router sees what the
  *   layers before it made of this token and, through attention, of the tokens before it: nothing else.
- * - *near-tie*: one expert swapped where both routers' margins are within rounding.
+ * - *near-tie*: both routers' margins are within rounding, and so is every score that would have to differ for the one's
+ *   choice to become the other's (`near-tie.ts`); where the scores are not known, a single expert is swapped.
  * - *unexplained*: all else.
  *
  * Results are plain JSON and merge, so that a run that was stopped continues from what it had. Counts do not depend on the
@@ -15,10 +16,12 @@
  */
 import { RoutingComparison } from "./routing-comparison.ts";
 import type { LayerRows } from "./layer-tally.ts";
+import type { CloseScores } from "./near-tie.ts";
+import type { RoutingObserver } from "./routing-picture.ts";
 import type { RoutingParity } from "./routing-result.ts";
 
-export { mergeRouting, NO_ROUTING } from "./routing-result.ts";
-export type { Divergence, LayerParity, RoutingParity } from "./routing-result.ts";
+export { mergeRouting, NO_ROUTING, tiesOf } from "./routing-result.ts";
+export type { Divergence, RoutingParity } from "./routing-result.ts";
 
 /** What the routers of one variant chose for the tokens of one doc. */
 export interface RoutingCapture {
@@ -28,6 +31,8 @@ export interface RoutingCapture {
   readonly weights?: ArrayLike<number> | undefined;
   /** [layers * tokens] how far the worst expert chosen scored above the best one left out; left out when not known. */
   readonly margins?: ArrayLike<number> | undefined;
+  /** The scores behind those margins that are small, by layer (index) and token. */
+  readonly close?: ((index: number) => CloseScores) | undefined;
 }
 
 /** Two captures of the same token sequence. */
@@ -42,6 +47,9 @@ export interface RoutingDocPair {
   readonly fused: RoutingCapture;
   /** Margins up to this are ties within rounding. Default `NEAR_TIE_MARGIN`. */
   readonly nearTieMargin?: number;
+  /** Weights of one expert that differ by more are told to the observer. Default: none is. */
+  readonly weightTolerance?: number;
+  readonly observer?: RoutingObserver;
 }
 
 /**
@@ -57,9 +65,10 @@ export const NEAR_TIE_MARGIN = 1e-5;
  */
 export function compareRouting(pair: RoutingDocPair): RoutingParity {
   checkShapes(pair);
-  const { docId, layers, nTokens, k, baseline, fused, nearTieMargin = NEAR_TIE_MARGIN } = pair;
+  const { docId, layers, nTokens, k, baseline, fused, nearTieMargin = NEAR_TIE_MARGIN, observer } = pair;
+  const { weightTolerance = Infinity } = pair;
   const marginsKnown = baseline.margins !== undefined && fused.margins !== undefined;
-  const comparison = new RoutingComparison({ layers, k, marginsKnown, nearTieMargin });
+  const comparison = new RoutingComparison({ layers, k, marginsKnown, nearTieMargin, weightTolerance, observer });
   comparison.beginBlock([{ docId, start: 0, end: nTokens, position: 0, begins: true }]);
   for (let index = 0; index < layers.length; index++) {
     comparison.compareLayer(index, layerOf(baseline, index, pair), layerOf(fused, index, pair));
@@ -68,13 +77,18 @@ export function compareRouting(pair: RoutingDocPair): RoutingParity {
   return comparison.parity();
 }
 
-function layerOf({ ids, weights, margins }: RoutingCapture, index: number, { nTokens, k }: RoutingDocPair): LayerRows {
+function layerOf(
+  { ids, weights, margins, close }: RoutingCapture,
+  index: number,
+  { nTokens, k }: RoutingDocPair,
+): LayerRows {
   const cut = (values: ArrayLike<number>, perRow: number): ArrayLike<number> =>
     stretch(values, index * nTokens * perRow, (index + 1) * nTokens * perRow);
   return {
     ids: cut(ids, k),
     ...(weights !== undefined && { weights: cut(weights, k) }),
     ...(margins !== undefined && { margins: cut(margins, 1) }),
+    ...(close !== undefined && { close: close(index) }),
   };
 }
 

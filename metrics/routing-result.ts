@@ -1,5 +1,6 @@
 /** What a comparison of routing comes to: plain JSON that merges. */
 import { mergeDifferences, type DifferenceSum } from "./difference.ts";
+import { mergeTies, NO_TIES, type TieCounts } from "./tie-excess.ts";
 
 /** Parity of one MoE layer. */
 export interface LayerParity {
@@ -18,6 +19,8 @@ export interface LayerParity {
   readonly tokensReordered: number;
   /** Tokens downstream of a divergence, whether or not their experts differ: no evidence of anything. */
   readonly tokensNotJudged: number;
+  /** Of the tokens that are judged, those whose margins are within the tolerance of a near-tie. */
+  readonly ties: TieCounts;
   /** Weight differences, by id, of the tokens that are judged and whose experts are the same. */
   readonly weights: DifferenceSum;
 }
@@ -88,8 +91,14 @@ function mergeLayer(a: LayerParity, b: LayerParity): LayerParity {
     downstream: a.downstream + b.downstream,
     unexplained: a.unexplained + b.unexplained,
     idsMismatched: a.idsMismatched + b.idsMismatched,
+    ties: mergeTies(a.ties, b.ties),
     weights: mergeDifferences(a.weights, b.weights),
   };
+}
+
+/** All layers together. */
+export function tiesOf({ layers }: RoutingParity): TieCounts {
+  return layers.map(({ ties }) => ties).reduce(mergeTies, NO_TIES);
 }
 
 /** Below zero where `a` comes first, above zero where `b` does. */

@@ -1,4 +1,5 @@
 /** The spot check: one implementation on every fixed case, then on drawn ones until its time is over. */
+import { setImmediate } from "node:timers/promises";
 import { expertData, fittingBlocks } from "../engine/routing/expert-tiles.ts";
 import { fusedRoutingFromTopk } from "../engine/routing/fused.ts";
 import type { FlatIndex } from "../engine/routing/invariants.ts";
@@ -20,6 +21,17 @@ export interface SpotCheckOptions {
   /** What all inputs are drawn from. */
   readonly seed: number;
   /** Seconds for drawn cases, after the fixed ones, which are always run: then no further case is begun. */
+  readonly seconds: number;
+  /** Told before each case. */
+  readonly onProgress?: (progress: SpotCheckProgress) => void;
+}
+
+export interface SpotCheckProgress {
+  readonly stretch: "fixed" | "drawn";
+  /** Of this stretch. */
+  readonly cases: number;
+  readonly failed: number;
+  /** Since the stretch began. */
   readonly seconds: number;
 }
 
@@ -80,14 +92,21 @@ export function checkCase(checked: Checked, { of, input, reference }: PreparedCa
   return checkRouted(input, checked.route(input), checked.flatIndex, halfFormat, reference);
 }
 
-/** Runs the spot check. The fixed cases are the same for every seed, but for their numbers. */
-export function spotCheck(checked: Checked, { seed, seconds }: SpotCheckOptions): SpotCheck {
+/**
+ * Runs the spot check. The fixed cases are the same for every seed, but for their numbers. Between two cases whatever else
+ * the process does has its turn.
+ */
+export async function spotCheck(
+  checked: Checked,
+  { seed, seconds, onProgress = () => {} }: SpotCheckOptions,
+): Promise<SpotCheck> {
   const began = performance.now();
   const elapsed = (): number => (performance.now() - began) / 1000;
   const failures: FailedCase[] = [];
   let covered = NO_COVERAGE;
   let [cases, entries, checks, failed] = [0, 0, 0, 0];
-  const check = (of: RoutingCase): void => {
+  const check = async (of: RoutingCase): Promise<void> => {
+    await setImmediate();
     const report = checkCase(checked, prepareCase(of, seed));
     cases++;
     covered = addCase(covered, of);
@@ -97,8 +116,14 @@ export function spotCheck(checked: Checked, { seed, seconds }: SpotCheckOptions)
     failed++;
     if (failures.length < MAX_FAILURES) failures.push({ name: of.name, report });
   };
-  for (const of of fixedCases()) check(of);
-  const end = elapsed() + seconds;
-  for (let index = 0; elapsed() < end; index++) check(drawnCase(seed, index));
+  for (const of of fixedCases()) {
+    onProgress({ stretch: "fixed", cases, failed, seconds: elapsed() });
+    await check(of);
+  }
+  const [start, before] = [elapsed(), cases];
+  for (let index = 0; elapsed() < start + seconds; index++) {
+    onProgress({ stretch: "drawn", cases: cases - before, failed, seconds: elapsed() - start });
+    await check(drawnCase(seed, index));
+  }
   return { cases, entries, checked: checks, seconds: elapsed(), failed, failures, covered };
 }

@@ -1,6 +1,7 @@
 /** The result of comparing two captures: plain JSON, as `fusecheck parity captures --json` prints it. */
 import type { RoutingDetail } from "../metrics/routing-comparison.ts";
 import type { RoutingParity } from "../metrics/routing-result.ts";
+import type { ReportedPicture } from "./reported-picture.ts";
 
 export interface CaptureSide {
   readonly path: string;
@@ -15,7 +16,7 @@ export interface CaptureSide {
   readonly notes: readonly string[];
 }
 
-/** What both captures say, and so could be compared. */
+/** What both captures say, and so could be compared; `scores`: what one of them says. */
 export interface KnownOfBoth {
   /** Input ids: that the captures are of the same tokens was checked. */
   readonly inputIds: boolean;
@@ -23,6 +24,8 @@ export interface KnownOfBoth {
   readonly docs: boolean;
   readonly weights: boolean;
   readonly margins: boolean;
+  /** All scores of close choices, of one of them at least: then any number of experts, and groups, may tie. */
+  readonly scores: boolean;
 }
 
 export interface CaptureComparison {
@@ -33,6 +36,8 @@ export interface CaptureComparison {
   readonly known: KnownOfBoth;
   readonly routing: RoutingParity;
   readonly detail: RoutingDetail;
+  /** Where it was asked for. */
+  readonly picture?: ReportedPicture;
   readonly verdict: CaptureVerdict;
 }
 

@@ -2,11 +2,18 @@
 import { mergeHistograms, quantile } from "../metrics/difference-histogram.ts";
 import { mergeDifferences, NO_DIFFERENCES } from "../metrics/difference.ts";
 import type { ExampleRow, RoutingExample } from "../metrics/routing-comparison.ts";
+import { tiesOf } from "../metrics/routing-result.ts";
 import type { LayerParity } from "../metrics/routing-result.ts";
+import type { TieCounts } from "../metrics/tie-excess.ts";
 import type { CaptureComparison, CaptureSide } from "./capture-comparison.ts";
+import { UNTOLD } from "./findings.ts";
 import { count, counted, size } from "./number-text.ts";
+import { pictureBeside } from "./picture-text.ts";
+import type { SideNames } from "./picture-words.ts";
 import { visible } from "./safe-text.ts";
 import { textTable } from "./text-table.ts";
+
+export const CAPTURE_SIDES: SideNames = ["A", "B"];
 
 /** With more MoE layers than this, only those with a difference are listed, and of those as many. */
 const LAYERS_LISTED = 16;
@@ -20,7 +27,9 @@ export function renderCaptures(comparison: CaptureComparison): string {
     sides(comparison),
     findings(comparison),
     ...(routing.firstDivergence === null ? [] : [layerTable(comparison), positionTable(comparison)]),
-    ...examples(comparison),
+    ...(comparison.picture === undefined
+      ? examples(comparison)
+      : pictureBeside(comparison.picture, routing, CAPTURE_SIDES)),
     [verdict.held ? "Held." : "Did not hold.", ...verdict.reasons.map((reason) => `  ${visible(reason, 400)}`)].join(
       "\n",
     ),
@@ -59,14 +68,21 @@ function findings({ routing, detail, known, settings }: CaptureComparison): stri
     `Jaccard of the expert sets: mean ${jaccard === 1 ? "1" : jaccard.toFixed(6)}, lowest ${size(lowest)}.`,
     weightsText(routing.layers, detail.layers, known.weights, settings.weightTolerance),
     known.margins
-      ? `Near-ties: one expert swapped where both router margins are at most ${size(settings.nearTieMargin)}.`
+      ? `Near-ties: where both router margins are at most ${size(settings.nearTieMargin)}, ` +
+        `${known.scores ? "other experts that tie by their scores" : "one expert swapped (more need the scores)"}.`
       : "Near-ties cannot be told, as not both captures have router margins: up to 0.1 % of the tokens may differ.",
   ];
+  if (known.margins) lines.push(tiesText(tiesOf(routing)));
   const { firstDivergence, firstUnexplained } = routing;
   const where = (at: typeof firstDivergence): string =>
     at === null ? "none" : `doc ${at.doc_id}, position ${at.position}, layer ${at.layer}`;
-  lines.push(`First divergence: ${where(firstDivergence)}; the first unexplained: ${where(firstUnexplained)}.`);
+  const unexplained = known.margins ? `; the first unexplained: ${where(firstUnexplained)}` : "";
+  lines.push(`First divergence: ${where(firstDivergence)}${unexplained}.`);
   return lines.join("\n");
+}
+
+function tiesText({ both, onlyBaseline, onlyFused }: TieCounts): string {
+  return `Choices so close: ${count(both)} in both, ${count(onlyBaseline)} in A alone, ${count(onlyFused)} in B alone.`;
 }
 
 function weightsText(
@@ -88,7 +104,7 @@ function weightsText(
   );
 }
 
-function layerTable({ routing, detail }: CaptureComparison): string {
+function layerTable({ routing, detail, known }: CaptureComparison): string {
   const all = routing.layers.map((layer, index) => ({ layer, own: detail.layers[index]! }));
   const differing = all.filter(({ layer, own }) => layer.tokensMismatched > 0 || own.weightsBeyond > 0);
   const shown = all.length > LAYERS_LISTED ? differing.slice(0, LAYERS_LISTED) : all;
@@ -103,25 +119,31 @@ function layerTable({ routing, detail }: CaptureComparison): string {
     count(own.weightsBeyond),
     layer.weights.count === 0 ? "-" : size(layer.weights.max),
   ]);
-  const head = ["layer", "other experts", "near-ties", "downstream", "unexplained", "reordered"];
+  const head = ["layer", "other experts", "near-ties", "downstream", unexplainedWord(known), "reordered"];
   const table = textTable([...head, "Jaccard", "weights beyond", "largest Δ"], rows);
   const left = differing.length - LAYERS_LISTED;
   return all.length > LAYERS_LISTED && left > 0 ? `${table}\nand ${counted(left, "more layer")} that differ` : table;
 }
 
-function positionTable({ detail: { positions } }: CaptureComparison): string {
+function positionTable({ detail: { positions }, known }: CaptureComparison): string {
   const rows = positions.map(({ from, to, choices, mismatched, nearTies, downstream, unexplained }) => [
     to - from === 1 ? String(from) : `${count(from)} to ${count(to - 1)}`,
     ...[choices, mismatched, nearTies, downstream, unexplained].map(count),
   ]);
-  return textTable(["position", "choices", "other experts", "near-ties", "downstream", "unexplained"], rows);
+  return textTable(["position", "choices", "other experts", "near-ties", "downstream", unexplainedWord(known)], rows);
 }
 
-function examples({ detail, captures }: CaptureComparison): string[] {
+/** Without margins nothing is known to be no near-tie. */
+function unexplainedWord({ margins }: CaptureComparison["known"]): string {
+  return margins ? "unexplained" : UNTOLD;
+}
+
+function examples({ detail, captures, known }: CaptureComparison): string[] {
   const shown = detail.examples.slice(0, EXAMPLES_LISTED);
   if (shown.length === 0) return [];
   const { nExpertsAct } = captures[0];
-  return [["First unexplained choices:", ...shown.flatMap((example) => exampleLines(example, nExpertsAct))].join("\n")];
+  const which = known.margins ? "First unexplained choices:" : `First choices that differ (${UNTOLD}):`;
+  return [[which, ...shown.flatMap((example) => exampleLines(example, nExpertsAct))].join("\n")];
 }
 
 function exampleLines({ doc_id, position, layer, baseline, fused }: RoutingExample, k: number): string[] {

@@ -67,7 +67,7 @@ export function temporaryName(path: string): string {
   return `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
 }
 
-const TEMPORARY = /\.\d+-[0-9a-f]{8}\.tmp$/;
+const TEMPORARY = /\.(\d+)-[0-9a-f]{8}\.tmp$/;
 
 /** Text is gathered to pieces of this many UTF-16 units before it is written: few system calls, little memory. */
 const PIECE = 1 << 16;
@@ -119,17 +119,31 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Removes, in a folder and the folders directly in it, the files of a temporary name, left by a process that was killed. */
+/**
+ * Removes, in a folder and the folders directly in it, the files of a temporary name, left by a process that was killed.
+ * Those of a process that runs are left alone: it may be trying for the folder's lock.
+ */
 export async function removeTemporaryFiles(folder: string): Promise<void> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
     const inner = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name));
     for (const place of [folder, ...inner]) {
       for (const name of await readdir(place)) {
-        if (TEMPORARY.test(name)) await unlink(join(place, name));
+        const pid = TEMPORARY.exec(name)?.[1];
+        if (pid !== undefined && !isRunning(Number(pid))) await unlink(join(place, name));
       }
     }
   } catch (error) {
     throw fileProblem(error, folder, "cannot clear temporary files from");
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it exists and belongs to someone else.
+    return errorCode(error) === "EPERM";
   }
 }

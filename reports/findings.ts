@@ -9,9 +9,10 @@ import type {
   InvariantCounts,
   JudgedLogprobs,
   PairedByFilter,
+  PartedTexts,
   VariantSummary,
 } from "./comparison.ts";
-import { count, counted, points, size } from "./number-text.ts";
+import { count, counted, points, probability, size } from "./number-text.ts";
 
 /** How sure the paired difference is: a sentence part such as `-0.50 points, SE 0.71, 95 % interval -1.89 to +0.89`. */
 export interface DifferenceText {
@@ -21,34 +22,55 @@ export interface DifferenceText {
 }
 
 /** The cells that describe a paired difference; a dash where too few docs leave nothing to say. */
-export function differenceText({ n, difference }: PairedByFilter): DifferenceText {
-  switch (difference.kind) {
-    case "no docs":
-      return { delta: "-", standardError: "-", interval: "no docs" };
-    case "one doc":
-      return { delta: points(difference.delta), standardError: "-", interval: "not from one doc" };
-    case "no discordant pairs":
-      return {
-        delta: points(0),
-        standardError: "-",
-        interval: `not estimated: 0 of ${count(n)} docs differ (under ${(100 * difference.discordantBelow).toFixed(2)} % at 95 % confidence)`,
-      };
-    case "all discordant":
-      return { delta: points(difference.delta), standardError: "-", interval: "every doc flipped" };
-    default:
-      return {
-        delta: points(difference.delta),
-        standardError: (100 * difference.standardError).toFixed(2),
-        interval: `${points(difference.low)} to ${points(difference.high)}`,
-      };
-  }
+export function differenceText({ difference }: PairedByFilter): DifferenceText {
+  if (difference.kind === "no docs") return { delta: "-", standardError: "-", interval: "no docs" };
+  return {
+    delta: points(difference.delta),
+    standardError: difference.kind === "estimated" ? (100 * difference.standardError).toFixed(2) : "-",
+    interval: `${points(difference.low)} to ${points(difference.high)}`,
+  };
 }
 
-/** The verdict in a word or two. One variant alone can only be complete or not: there is nothing that it must equal. */
-export function verdictWord({ variants, paired, verdict }: Comparison): string {
-  if (!verdict.held && paired.some(({ n }) => n > 0)) return "Did not hold.";
-  if (!verdict.complete) return "Incomplete.";
-  return variants.length > 1 ? "Held." : "Complete.";
+/** McNemar's p-values: `mid-p 0.039, exact 0.070`. */
+export function mcnemarText({ mcnemar: { midP, exact } }: PairedByFilter): string {
+  return `mid-p ${probability(midP)}, exact ${probability(exact)}`;
+}
+
+/** Docs that are in no pair because one variant alone answered them; nothing where there are none. */
+export function unpairedText({ unpaired }: Comparison): string[] {
+  if (unpaired === undefined || unpaired.baseline + unpaired.fused === 0) return [];
+  const { baseline, fused } = unpaired;
+  return [
+    `In no pair: ${counted(baseline, "doc")} that only the baseline answered, ${count(fused)} that only fused did.`,
+  ];
+}
+
+/** Wilson's intervals of one variant's filters: `strict-match 0.8844 to 0.9508`; filters with the same share a text. */
+export function wilsonText({ intervals = [] }: VariantSummary): string[] {
+  const byText = new Map<string, string[]>();
+  for (const { filter, low, high } of intervals) {
+    const text = `${low.toFixed(4)} to ${high.toFixed(4)}`;
+    byText.set(text, [...(byText.get(text) ?? []), filter]);
+  }
+  const texts = [...byText].map(([text, filters]) => `${filters.join(", ")} ${text}`);
+  return texts.length === 0 ? [] : [`95 % interval (Wilson): ${texts.join("; ")}`];
+}
+
+const OUTCOMES = {
+  equivalent: "Equivalent.",
+  improved: "Improved.",
+  regressed: "Regressed.",
+  inconclusive: "Inconclusive.",
+} as const;
+
+/**
+ * The verdict in a word. A loss is said also of a run that is not complete; what else an incomplete run found, only its
+ * reasons say. One variant alone can only be complete or not: there is nothing that it must equal.
+ */
+export function verdictWord({ variants, verdict: { outcome, complete } }: Comparison): string {
+  if (outcome === "regressed") return OUTCOMES.regressed;
+  if (!complete) return "Incomplete.";
+  return variants.length < 2 || outcome === undefined ? "Complete." : OUTCOMES[outcome];
 }
 
 /** The docs that flipped under any filter, each once, by rising id. */
@@ -74,7 +96,9 @@ export function routingSentences(parity: Comparison["parity"]): string[] {
   const { routing, invariants } = parity;
   const sum = (of: "tokens" | "entries" | "idsMismatched" | "tokensMismatched" | Cause | "tokensNotJudged"): number =>
     routing.layers.reduce((total, layer) => total + layer[of], 0);
-  const causes = CAUSES.map(([cause, words]) => `${words} ${count(sum(cause))}`).join(", ");
+  const causes = causesOf(routing)
+    .map(([cause, words]) => `${words} ${count(sum(cause))}`)
+    .join(", ");
   const mismatched = sum("tokensMismatched");
   return [
     `${counted(routing.layers.length, "MoE layer")}, ${counted(routing.tokens, "token")} of ${counted(routing.docs, "doc")} ` +
@@ -108,18 +132,66 @@ const CAUSES: readonly (readonly [Cause, string])[] = [
   ["unexplained", "unexplained"],
 ];
 
-function firstDivergenceSentence({ firstDivergence, firstUnexplained }: RoutingParity): string {
+/** What a choice that differs is called where no margin tells a near-tie from a fault. */
+export const UNTOLD = "near-tie or fault";
+
+/** Without margins nothing is known to be a near-tie, and nothing to be none. */
+function causesOf({ marginsKnown }: RoutingParity): typeof CAUSES {
+  if (marginsKnown) return CAUSES;
+  return CAUSES.flatMap(([cause, words]) =>
+    cause === "nearTies" ? [] : [[cause, cause === "unexplained" ? UNTOLD : words] as const],
+  );
+}
+
+function firstDivergenceSentence({ firstDivergence, firstUnexplained, marginsKnown }: RoutingParity): string {
   if (firstDivergence === null) return "First divergence: none.";
   const where = ({ doc_id, position, layer }: Divergence): string =>
     `doc ${doc_id}, position ${position}, layer ${layer}`;
+  // Without margins the first divergence is that.
+  if (!marginsKnown) return `First divergence: ${where(firstDivergence)}.`;
   const unexplained =
     firstUnexplained === null ? "none unexplained" : `the first unexplained: ${where(firstUnexplained)}`;
   return `First divergence: ${where(firstDivergence)}; ${unexplained}.`;
 }
 
-/** How far the log-probabilities of the same tokens lie apart. */
+/** How far the log-probabilities of the same tokens lie apart, how the tokens came about, and what could not be compared. */
 export function logprobSentence(logprobs: JudgedLogprobs): string {
-  return `Log-probabilities of the same tokens: ${differenceSum(logprobs, "token")} of ${counted(logprobs.docs, "doc")}.`;
+  const { way = "given tokens", docs, parted, lacking } = logprobs;
+  const tokens = {
+    "given tokens": "the same tokens",
+    "given text": "the same tokens (the baseline's answers, given to both variants as text)",
+    generated: "the tokens that both variants generate, each for itself, up to where they part",
+  }[way];
+  const sentence = `Log-probabilities of ${tokens}: ${differenceSum(logprobs, "token")} of ${counted(docs, "doc")}.`;
+  const left = lacking && ` ${counted(lacking.docs, "doc")} could not be compared (${lacking.reason}).`;
+  return `${sentence}${parted === undefined ? "" : ` ${partedSentence(parted, docs)}`}${left ?? ""}`;
+}
+
+function partedSentence({ docs, first }: PartedTexts, compared: number): string {
+  const which = `${count(docs)} of ${counted(compared, "doc")}`;
+  if (first === null) return `They part in ${which}.`;
+  return `They part in ${which}, the first in doc ${first.doc_id} at token ${first.token}.`;
+}
+
+/** What else differs is no less a cause than what is compared. */
+export function allowedDifferences({ differences = [] }: Comparison): string[] {
+  return differences.map((difference) => `Compared all the same (--allow-differences): ${difference}`);
+}
+
+/** Which of the levels that parity can be judged by were judged. */
+export function levelsSentence({ paired, parity, logprobs }: Comparison): string {
+  const levels = [
+    ["answers", paired.some(({ n }) => n > 0)],
+    ["log-probabilities", logprobs.kind === "judged"],
+    ["routing", parity.kind === "judged"],
+  ] as const;
+  const names = (judged: boolean): string =>
+    levels
+      .filter(([, each]) => each === judged)
+      .map(([name]) => name)
+      .join(", ");
+  const [yes, no] = [names(true), names(false)];
+  return `Judged by: ${yes === "" ? "nothing" : yes}${no === "" ? "" : `; not by: ${no}`}.`;
 }
 
 /** Cut completions are a fault of the setting where there are more than a few of them. */

@@ -1,5 +1,6 @@
-import { link, open, readFile, rename, unlink } from "node:fs/promises";
+import { link, open, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../errors.ts";
 import { errorCode, fileProblem, temporaryName } from "./files.ts";
 
@@ -16,7 +17,10 @@ export interface FolderLock {
 }
 
 /** Two processes that find the same dead owner take turns; more rounds than this mean that something else is wrong. */
-const ATTEMPTS = 10;
+const ATTEMPTS = 100;
+
+/** Between two rounds: what another process does in the meantime is done in a fraction of this. */
+const ROUND_MS = 10;
 
 /**
  * Takes the lock file at `path`, so that no second process writes into the folder. The lock of a process that is gone
@@ -39,7 +43,8 @@ export async function lockFolder(path: string): Promise<FolderLock> {
           `or delete this file if that process is gone`,
       );
     }
-    await takeAway(path, found);
+    if (await takeOver(path, found, text, me)) return { release: () => release(path, text) };
+    await sleep(ROUND_MS);
   }
   throw new UserError(`${path}: cannot be taken: delete this file if no fusecheck is running on the folder`);
 }
@@ -65,17 +70,38 @@ async function createWhole(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Removes a dead owner's lock; if another process was quicker and the lock is its own by now, puts that one back. */
-async function takeAway(path: string, stale: string): Promise<void> {
-  const aside = temporaryName(path);
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    undefinedIfMissing(error);
-    return;
+/**
+ * Puts this process's lock in the place of a dead owner's. Only who has made the claim file may do that, so that of two
+ * processes that find the same dead owner the slower one does not replace the quicker one's lock.
+ *
+ * @returns false where somebody else is at it, or was quicker
+ */
+async function takeOver(path: string, stale: string, text: string, me: Owner): Promise<boolean> {
+  const claim = `${path}.claim.tmp`;
+  if (!(await createWhole(claim, text))) {
+    const claimed = await readFile(claim, "utf8").catch(undefinedIfMissing);
+    const owner = claimed === undefined ? undefined : parseOwner(claimed);
+    // Left by a process that was killed in between.
+    if (owner === undefined || !(await isAlive(owner, me))) await unlink(claim).catch(undefinedIfMissing);
+    return false;
   }
-  if ((await readFile(aside, "utf8")) !== stale) await link(aside, path).catch(() => {});
-  await unlink(aside);
+  try {
+    if ((await readFile(path, "utf8").catch(undefinedIfMissing)) !== stale) return false;
+    await replaceWhole(path, text);
+    return true;
+  } finally {
+    await unlink(claim).catch(undefinedIfMissing);
+  }
+}
+
+async function replaceWhole(path: string, text: string): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await writeFile(temporary, text, { flag: "wx" });
+    await rename(temporary, path);
+  } catch (error) {
+    throw fileProblem(error, path, "cannot write");
+  }
 }
 
 async function release(path: string, text: string): Promise<void> {

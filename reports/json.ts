@@ -15,8 +15,11 @@ export function canonicalJson(value: JsonValue): string {
   return `{${members.join(",")}}`;
 }
 
+/** An array of numbers over several lines. No text can hold it: JSON writes a line break inside a text as `\n`. */
+const NUMBERS = /\[\n\s+(?:-?\d[\d.eE+-]*,\n\s+)*-?\d[\d.eE+-]*\n\s+\]/g;
+
 /**
- * A file's JSON text: two spaces of indent, a newline at the end.
+ * A file's JSON text: two spaces of indent, arrays of numbers on one line, a newline at the end.
  *
  * @throws RangeError on NaN and infinities, which `JSON.stringify` would silently turn into null.
  */
@@ -30,7 +33,7 @@ export function jsonFileText(value: object): string {
     },
     2,
   );
-  return `${text}\n`;
+  return `${text.replaceAll(NUMBERS, (numbers) => numbers.replaceAll(/\n\s*/g, "").replaceAll(",", ", "))}\n`;
 }
 
 /** `Array.isArray` does not narrow a readonly array out of a union. */

@@ -1,17 +1,22 @@
 /** A run's findings as Markdown: `report.md`, made to be pasted into a pull request. */
-import type { LayerParity } from "../metrics/routing-parity.ts";
-import type { Comparison, FlippedDoc, MarkedAnswer } from "./comparison.ts";
+import type { Comparison, FlippedDoc, MarkedAnswer, VariantSummary } from "./comparison.ts";
 import {
+  allowedDifferences,
   cutWarnings,
   differenceText,
   flippedIds,
+  levelsSentence,
   logprobSentence,
   rates,
   routingSentences,
+  unpairedText,
   verdictWord,
+  wilsonText,
 } from "./findings.ts";
 import type { JsonObject } from "./json.ts";
-import { count, counted, duration, size } from "./number-text.ts";
+import { LEVEL_HEADER, levelCells } from "./levels-text.ts";
+import { markdownTable } from "./markdown-table.ts";
+import { count, counted, duration, probability } from "./number-text.ts";
 import { codeCell, codeSpan, prose } from "./safe-text.ts";
 import { makeTable } from "./table.ts";
 
@@ -20,14 +25,15 @@ const FLIPS_IN_FULL = 5;
 /** Ids that are listed before the rest is only counted. */
 const IDS_LISTED = 30;
 const FAILURES_LISTED = 5;
-/** With more MoE layers than this, only those with a difference are listed. */
-const LAYERS_LISTED = 8;
+/** Charts and long tables are not for pasting. */
+const IN_FULL = "([layers, margins, load, worst tokens](routing.md))";
 
 /** The whole report; ends with a newline. */
 export function renderReport(comparison: Comparison): string {
   const sections = [
     ...verdict(comparison),
     ...answers(comparison),
+    ...levels(comparison),
     ...routing(comparison),
     ...work(comparison),
     ...provenance(comparison),
@@ -37,30 +43,34 @@ export function renderReport(comparison: Comparison): string {
 
 function verdict(comparison: Comparison): string[] {
   const { variants, task } = comparison;
-  const names = variants.map(({ name }) => name);
+  const names = variants.map(({ name }) => name).filter((name) => name !== "baseline-repeat");
   const title = names.length > 1 ? `${names.slice(1).join(", ")} against ${names[0]}` : (names[0] ?? "no variant");
-  const lines = [`**${verdictWord(comparison)}**`, ...comparison.verdict.reasons.map((reason) => `- ${prose(reason)}`)];
+  const reasons = [...comparison.verdict.reasons, ...allowedDifferences(comparison)];
+  const lines = [`**${verdictWord(comparison)}**`, ...reasons.map((reason) => `- ${prose(reason)}`)];
   return [`# ${prose(task.name)}: ${prose(title)}`, lines.join("\n")];
 }
 
-function answers({ task, variants, paired, flips }: Comparison): string[] {
+function answers(comparison: Comparison): string[] {
+  const { task, variants, paired, flips } = comparison;
   const blocks = [
     "## Answers",
-    ...variants.flatMap(({ name, table }) => [`${prose(name)}:`, makeTable(table).trimEnd()]),
+    ...variants.flatMap((variant) => [prose(tableTitle(variant)), makeTable(variant.table).trimEnd()]),
   ];
   if (paired.length > 0) {
     const rows = paired.map((pair) => {
       const { delta, standardError, interval } = differenceText(pair);
       const counts = [pair.bothRight, pair.onlyBaseline, pair.onlyFused, pair.bothWrong].map(count);
-      return [codeCell(pair.filter), count(pair.n), delta, standardError, interval, ...counts];
+      const start = [codeCell(pair.filter), count(pair.n), delta, standardError, interval];
+      return start.concat(counts, probability(pair.mcnemar.midP));
     });
     blocks.push(
-      "Paired, doc by doc: fused - baseline in percentage points, standard error (SE) of the per-doc differences, normal 95 % interval.",
+      "Paired, doc by doc: fused - baseline in percentage points, standard error (SE) of the per-doc differences, Tango's 95 % interval, McNemar's mid-p-value.",
       markdownTable(
-        ["Filter", "Docs", "Δ", "SE", "95 % interval", "Both right", "Only baseline", "Only fused", "Both wrong"],
+        ["Filter", "Docs", "Δ", "SE", "95 % interval", "Both right", "Only baseline", "Only fused", "Both wrong", "p"],
         rows,
       ),
       ...flipped(flips),
+      ...unpairedText(comparison),
     );
   }
   if (variants.some(({ counts }) => counts.failed + counts.skipped > 0)) {
@@ -69,6 +79,12 @@ function answers({ task, variants, paired, flips }: Comparison): string[] {
     );
   }
   return blocks;
+}
+
+/** The standard error that lm-eval prints is in the table; the interval that holds also near 0 and 1 stands above it. */
+function tableTitle(variant: VariantSummary): string {
+  const [interval] = wilsonText(variant);
+  return interval === undefined ? `${variant.name}:` : `${variant.name}, ${interval}:`;
 }
 
 function flipped(flips: readonly FlippedDoc[]): string[] {
@@ -104,55 +120,31 @@ function marked({ extracted, exact_match }: MarkedAnswer): string {
   return `${extracted === null ? "no answer" : codeCell(extracted, 40)}, ${exact_match === 1 ? "right" : "wrong"}`;
 }
 
-function routing({ variants, parity, logprobs }: Comparison): string[] {
+function levels({ levels: rows }: Comparison): string[] {
+  if (rows.length === 0) return [];
+  return ["## Level by level", markdownTable(LEVEL_HEADER, rows.map(levelCells))];
+}
+
+function routing(comparison: Comparison): string[] {
+  const { variants, parity, logprobs } = comparison;
   if (variants.length < 2) return [];
   const heading = "## Routing";
-  const after =
+  const likelihoods =
     logprobs.kind === "judged"
-      ? [logprobSentence(logprobs)]
-      : [`Log-probabilities were not judged: ${prose(logprobs.reason)}.`];
+      ? prose(logprobSentence(logprobs), 800)
+      : `Log-probabilities were not judged: ${prose(logprobs.reason)}.`;
+  const after = [`${likelihoods} ${levelsSentence(comparison)}`];
   if (parity.kind === "not judged") return [heading, `Not judged: ${prose(parity.reason)}.`, ...after];
   const broken =
     parity.invariants.firstBroken === null ? [] : [`First broken: ${prose(parity.invariants.firstBroken)}.`];
   return [
-    heading,
+    // Files of older versions have none.
+    parity.picture === undefined ? heading : `${heading} ${IN_FULL}`,
     routingSentences(parity)
       .concat(broken, after)
       .map((sentence) => `- ${sentence}`)
       .join("\n"),
-    ...layerTable(parity.routing.layers),
   ];
-}
-
-/** The layers one by one, where any differs. */
-function layerTable(layers: readonly LayerParity[]): string[] {
-  const differing = layers.filter(
-    ({ idsMismatched, weights }) => idsMismatched > 0 || weights.max > 0 || weights.notFinite > 0,
-  );
-  if (differing.length === 0) return [];
-  const shown = layers.length > LAYERS_LISTED ? differing.slice(0, LAYERS_LISTED) : layers;
-  const rows = shown.map(({ layer, tokensMismatched, nearTies, downstream, unexplained, weights, ...counts }) => [
-    String(layer),
-    ...[tokensMismatched, nearTies, downstream, unexplained, counts.tokensReordered].map(count),
-    weights.count === 0 ? "-" : size(weights.max),
-    weights.count === 0 ? "-" : size(weights.sum / weights.count),
-  ]);
-  const table = markdownTable(
-    [
-      "Layer",
-      "Tokens with other experts",
-      "Near-ties",
-      "Downstream",
-      "Unexplained",
-      "In another order (allowed)",
-      "Largest weight Δ",
-      "Mean weight Δ",
-    ],
-    rows,
-  );
-  if (shown.length === layers.length) return [table];
-  const others = layers.length - shown.length;
-  return [table, `Of the other ${counted(others, "layer")}, ${count(differing.length - shown.length)} differ too.`];
 }
 
 function work({ variants }: Comparison): string[] {
@@ -222,8 +214,4 @@ function pairs(object: JsonObject): string {
       ([name, value]) => `${prose(name)} ${codeSpan(typeof value === "string" ? value : JSON.stringify(value), 200)}`,
     )
     .join(", ");
-}
-
-function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }

@@ -19,6 +19,12 @@ export function points(share: number): string {
   return share > 0 ? `+${text}` : text;
 }
 
+/** A p-value: `0.039`, `under 0.001`. */
+export function probability(p: number): string {
+  if (p < 0.001) return "under 0.001";
+  return String(Number(p.toPrecision(2)));
+}
+
 /** A size of an error: `0`, `0.0123`, `1.19e-7`; three significant digits. */
 export function size(value: number): string {
   if (value === 0) return "0";

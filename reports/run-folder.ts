@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import type { RunEnvironment } from "./environment.ts";
@@ -17,6 +17,7 @@ import {
 
 const RECORD_FILE = "run.json";
 const LOCK_FILE = "run.lock";
+const JOURNAL_FILE = "completions.jsonl";
 
 /** What a new run folder is made of. */
 export interface RunFolderOptions {
@@ -83,6 +84,8 @@ async function findRun(options: RunFolderOptions, fingerprint: string): Promise<
     return undefined;
   }
   if (found.fingerprint === fingerprint) return found;
+  // Where nothing was answered there is nothing to go on with, and a command that was wrong can be put right.
+  if (!(await hasAnswers(options.path))) return undefined;
   const difference = firstDifference(found.settings, options.settings);
   const what =
     difference === undefined
@@ -116,6 +119,21 @@ export async function readRunRecord(path: string): Promise<RunRecord | undefined
   if (!isRunRecord(record))
     throw new UserError(`${file} is not a run record of this fusecheck: choose another --output`);
   return record;
+}
+
+/** Whether any variant has an answer. */
+async function hasAnswers(path: string): Promise<boolean> {
+  const entries = await readdir(path, { withFileTypes: true });
+  const journals = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(path, name, JOURNAL_FILE));
+  const sizes = await Promise.all(
+    journals.map((file) =>
+      stat(file).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.some((size) => size > 0);
 }
 
 async function checkEmpty(path: string): Promise<void> {
@@ -162,7 +180,7 @@ export class RunFolder {
 
   /** Opens the journal of a variant: `<variant>/completions.jsonl`. */
   async openJournal(variant: string): Promise<Journal> {
-    return await openJournal(this.file("completions.jsonl", variant));
+    return await openJournal(this.file(JOURNAL_FILE, variant));
   }
 
   /**
@@ -185,11 +203,17 @@ export class RunFolder {
     }));
   }
 
-  /** Records what a variant was found to be. */
-  async recordEngine(variant: string, engine: JsonObject): Promise<void> {
+  /**
+   * Records what a variant was found to be.
+   *
+   * @param answered - where it was something else before: how many docs that has answered
+   */
+  async recordEngine(variant: string, engine: JsonObject, answered?: number): Promise<void> {
     await this.#save((record) => {
       const before = record.variants[variant] ?? { seconds: 0, sessions: 0 };
-      return { ...record, variants: { ...record.variants, [variant]: { ...before, engine } } };
+      const changed = answered !== undefined && before.engine !== undefined;
+      const earlier = changed && { earlier: [...(before.earlier ?? []), { engine: before.engine, answered }] };
+      return { ...record, variants: { ...record.variants, [variant]: { ...before, engine, ...earlier } } };
     });
   }
 

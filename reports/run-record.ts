@@ -18,6 +18,14 @@ export interface VariantRecord {
   readonly sessions: number;
   /** What the variant was found to be when it was last opened. */
   readonly engine?: JsonObject;
+  /** What it was found to be before that, where it was something else: the user allowed it. The oldest first. */
+  readonly earlier?: readonly EarlierEngine[];
+}
+
+export interface EarlierEngine {
+  readonly engine: JsonObject;
+  /** Docs that were answered, by it and those before it. */
+  readonly answered: number;
 }
 
 /** The content of `run.json`: what was asked, what that was resolved to, and on what it ran. */

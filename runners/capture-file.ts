@@ -2,6 +2,8 @@
 import { openSafetensors } from "../engine/safetensors.ts";
 import type { SafetensorsFile } from "../engine/safetensors.ts";
 import type { CaptureShape } from "./capture-store.ts";
+import { closeScoresOf } from "./captures/close-scores.ts";
+import type { ChoiceRule } from "./captures/close-scores.ts";
 import { captureLayout } from "./captures/safetensors-capture.ts";
 
 /** What was routed for some tokens; every array is layer-major. */
@@ -13,6 +15,8 @@ export interface CapturedTokens {
   readonly weights?: Float32Array;
   /** [layers * tokens] */
   readonly margins?: Float32Array;
+  /** The scores behind margins that are small, by layer (index) and token. */
+  readonly close?: (index: number) => { readonly rule: ChoiceRule; of(token: number): Float32Array | undefined };
 }
 
 export interface CaptureFile {
@@ -39,12 +43,13 @@ export function openCaptureFile(path: string): CaptureFile {
 }
 
 function shapeOf(file: SafetensorsFile): CaptureShape {
-  const { layers, nExpertsAct, nExpertsTot, weights, margins } = captureLayout(file);
-  return { layers, nExpertsAct, nExpertsTot, weights: weights !== undefined, margins };
+  const { layers, nExpertsAct, nExpertsTot, weights, margins, rule } = captureLayout(file);
+  const shape = { layers, nExpertsAct, nExpertsTot, weights: weights !== undefined, margins };
+  return rule === undefined ? shape : { ...shape, rule };
 }
 
 function readTokens(file: SafetensorsFile, shape: CaptureShape, from: number, to: number): CapturedTokens {
-  const { layers, nExpertsAct } = shape;
+  const { layers, nExpertsAct, rule } = shape;
   const floats = (name: string, width: number): Float32Array => {
     const out = new Float32Array(layers.length * (to - from) * width);
     for (const [index, layer] of layers.entries()) {
@@ -63,5 +68,8 @@ function readTokens(file: SafetensorsFile, shape: CaptureShape, from: number, to
     ids,
     ...(shape.weights ? { weights: floats("topk_weights", nExpertsAct) } : {}),
     ...(shape.margins ? { margins: floats("router_margin", 1) } : {}),
+    ...(rule !== undefined && {
+      close: (index: number) => ({ rule, of: (token: number) => closeScoresOf(file, shape, index, from + token) }),
+    }),
   };
 }

@@ -16,12 +16,19 @@ import {
 import { UserError } from "../errors.ts";
 import { createSafetensorsWriter } from "../engine/safetensors-writer.ts";
 import type { TensorSpec } from "../engine/safetensors-writer.ts";
+import type { CloseChoices } from "../engine/requests.ts";
 import type { CapturedRouting } from "./runner.ts";
 
 /** One doc's place in the store. */
 export interface StoredCapture {
   readonly docId: number;
   readonly nTokens: number;
+  /** Of its tokens, those of the prompt; the rest are the completion's. */
+  readonly promptTokens?: number;
+  /** The completion's last token, which is not run. */
+  readonly lastToken?: number;
+  /** Choices whose scores are kept. Default: none. */
+  readonly closeRows?: number;
 }
 
 export interface CaptureShape {
@@ -33,19 +40,23 @@ export interface CaptureShape {
   /** Whether the engine gives weights, and router margins. */
   readonly weights: boolean;
   readonly margins: boolean;
+  /** How the router chooses, where the scores of close choices are kept. */
+  readonly rule?: CloseChoices["rule"];
 }
 
 /**
  * Bytes of one doc's record: input ids (int32), then topk ids (uint16) and, where there are any, weights and margins
- * (float32), layer-major.
+ * (float32), layer-major; then, of close choices, where they stand (int32) and their scores (float32).
  */
-function recordBytes({ layers, nExpertsAct, weights, margins }: CaptureShape, nTokens: number): number {
+function recordBytes(shape: CaptureShape, { nTokens, closeRows = 0 }: StoredCapture): number {
+  const { layers, nExpertsAct, nExpertsTot, weights, margins } = shape;
   const rows = layers.length * nTokens;
-  return nTokens * 4 + rows * nExpertsAct * (weights ? 2 + 4 : 2) + (margins ? rows * 4 : 0);
+  const fixed = nTokens * 4 + rows * nExpertsAct * (weights ? 2 + 4 : 2) + (margins ? rows * 4 : 0);
+  return fixed + closeRows * 4 * (1 + nExpertsTot);
 }
 
 function sizeOf(shape: CaptureShape | undefined, kept: readonly StoredCapture[]): number {
-  return shape === undefined ? 0 : kept.reduce((size, { nTokens }) => size + recordBytes(shape, nTokens), 0);
+  return shape === undefined ? 0 : kept.reduce((size, doc) => size + recordBytes(shape, doc), 0);
 }
 
 function attempt<T>(path: string, doing: string, work: () => T): T {
@@ -69,9 +80,10 @@ export class CaptureStore {
   }
 
   /** What all captures of one engine have in common. */
-  static shapeOf({ layers, nExpertsAct, nExpertsTot, topkWeights, margins }: CapturedRouting): CaptureShape {
+  static shapeOf({ layers, nExpertsAct, nExpertsTot, ...routing }: CapturedRouting): CaptureShape {
+    const { topkWeights, margins, close } = routing;
     const given = { weights: topkWeights !== undefined, margins: margins !== undefined };
-    return { layers, nExpertsAct, nExpertsTot, ...given };
+    return { layers, nExpertsAct, nExpertsTot, ...given, ...(close !== undefined && { rule: close.rule }) };
   }
 
   /** True when the store's file holds at least the records of `kept`. */
@@ -98,9 +110,10 @@ export class CaptureStore {
   }
 
   /** @throws UserError when the disk is full and the like */
-  append(inputIds: readonly number[], { topkIds, topkWeights, margins }: CapturedRouting): void {
+  append(inputIds: readonly number[], { topkIds, topkWeights, margins, close }: CapturedRouting): void {
     attempt(this.#path, "write", () => {
-      for (const array of [Int32Array.from(inputIds), topkIds, topkWeights, margins]) {
+      const arrays = [Int32Array.from(inputIds), topkIds, topkWeights, margins, close?.rows, close?.scores];
+      for (const array of arrays) {
         if (array === undefined) continue;
         const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
         for (let done = 0; done < bytes.length;) {
@@ -118,8 +131,10 @@ export class CaptureStore {
     docs: readonly StoredCapture[],
     metadata: Readonly<Record<string, string>>,
   ): void {
-    const writer = createSafetensorsWriter(path, tensorSpecs(shape, docs), {
+    const close = shape.rule === undefined ? undefined : this.#countClose(shape, docs);
+    const writer = createSafetensorsWriter(path, tensorSpecs(shape, docs, close), {
       ...metadata,
+      ...ruleMetadata(shape),
       n_expts_tot: String(shape.nExpertsTot),
       n_expts_act: String(shape.nExpertsAct),
       moe_layers: shape.layers.join(","),
@@ -127,7 +142,9 @@ export class CaptureStore {
     try {
       const narrow = shape.nExpertsTot <= 256;
       let record = 0;
-      for (const { docId, nTokens } of docs) {
+      let firstToken = 0;
+      for (const doc of docs) {
+        const { docId, nTokens } = doc;
         const perLayer = nTokens * shape.nExpertsAct;
         const idsAt = record + nTokens * 4;
         const weightsAt = idsAt + shape.layers.length * perLayer * 2;
@@ -149,8 +166,16 @@ export class CaptureStore {
           const margins = new Float32Array(this.#read(marginsAt + index * nTokens * 4, nTokens * 4));
           writer.write(`layers.${layer}.router_margin`, margins);
         }
-        record += recordBytes(shape, nTokens);
+        if (close !== undefined) {
+          for (const { layer, token, scores } of this.#readClose(shape, doc, record)) {
+            writer.write(`layers.${layer}.close_rows`, Int32Array.of(firstToken + token));
+            writer.write(`layers.${layer}.close_scores`, scores);
+          }
+        }
+        firstToken += nTokens;
+        record += recordBytes(shape, doc);
       }
+      for (const { name, of } of boundaries(docs)) writer.write(name, Int32Array.from(docs, of));
       writer.close();
     } catch (error) {
       writer.abort();
@@ -168,6 +193,34 @@ export class CaptureStore {
     unlinkSync(this.#path);
   }
 
+  /** How many choices of each layer are close. */
+  #countClose(shape: CaptureShape, docs: readonly StoredCapture[]): ReadonlyMap<number, number> {
+    const counts = new Map(shape.layers.map((layer) => [layer, 0]));
+    let record = 0;
+    for (const doc of docs) {
+      for (const { layer } of this.#readClose(shape, doc, record)) counts.set(layer, (counts.get(layer) ?? 0) + 1);
+      record += recordBytes(shape, doc);
+    }
+    return counts;
+  }
+
+  /** The close choices of a doc, by layer and token. */
+  *#readClose(
+    shape: CaptureShape,
+    doc: StoredCapture,
+    record: number,
+  ): Generator<{ readonly layer: number; readonly token: number; readonly scores: Float32Array }> {
+    const { closeRows: count = 0, nTokens } = doc;
+    const rowsAt = record + recordBytes(shape, { ...doc, closeRows: 0 });
+    const rows = new Int32Array(this.#read(rowsAt, count * 4));
+    const all = new Float32Array(this.#read(rowsAt + count * 4, count * shape.nExpertsTot * 4));
+    for (const [at, row] of rows.entries()) {
+      const layer = shape.layers[Math.floor(row / nTokens)] as number;
+      const scores = all.subarray(at * shape.nExpertsTot, (at + 1) * shape.nExpertsTot);
+      yield { layer, token: row % nTokens, scores };
+    }
+  }
+
   #read(position: number, length: number): ArrayBuffer {
     const bytes = new Uint8Array(length);
     for (let done = 0; done < length;) {
@@ -179,7 +232,30 @@ export class CaptureStore {
   }
 }
 
-function tensorSpecs(shape: CaptureShape, docs: readonly StoredCapture[]): TensorSpec[] {
+/** What lets the same tokens be run again, of each doc: where its completion begins, and the token that was not run. */
+function boundaries(
+  docs: readonly StoredCapture[],
+): readonly { readonly name: string; readonly of: (doc: StoredCapture) => number }[] {
+  if (docs.some(({ promptTokens, lastToken }) => promptTokens === undefined || lastToken === undefined)) return [];
+  return [
+    { name: "docs.doc_index", of: ({ docId }) => docId },
+    { name: "docs.prompt_tokens", of: ({ promptTokens = 0 }) => promptTokens },
+    { name: "docs.last_token", of: ({ lastToken = 0 }) => lastToken },
+  ];
+}
+
+/** What the scores of close choices have to be read with. */
+function ruleMetadata({ rule }: CaptureShape): Readonly<Record<string, string>> {
+  if (rule === undefined) return {};
+  const { nGroup, topkGroup, groupScore } = rule;
+  return { n_group: String(nGroup), topk_group: String(topkGroup), group_score: groupScore };
+}
+
+function tensorSpecs(
+  shape: CaptureShape,
+  docs: readonly StoredCapture[],
+  close: ReadonlyMap<number, number> | undefined,
+): TensorSpec[] {
   const { layers, nExpertsAct, nExpertsTot } = shape;
   const tokens = docs.reduce((n, { nTokens }) => n + nTokens, 0);
   const perLayer = (layer: number): TensorSpec[] => {
@@ -187,6 +263,11 @@ function tensorSpecs(shape: CaptureShape, docs: readonly StoredCapture[]): Tenso
     const specs: TensorSpec[] = [{ name: `layers.${layer}.topk_ids`, ...ids }];
     if (shape.weights) specs.push({ name: `layers.${layer}.topk_weights`, dtype: "F32", shape: [tokens, nExpertsAct] });
     if (shape.margins) specs.push({ name: `layers.${layer}.router_margin`, dtype: "F32", shape: [tokens] });
+    const count = close?.get(layer);
+    if (count !== undefined) {
+      specs.push({ name: `layers.${layer}.close_rows`, dtype: "I32", shape: [count] });
+      specs.push({ name: `layers.${layer}.close_scores`, dtype: "F32", shape: [count, nExpertsTot] });
+    }
     return specs;
   };
   return [
@@ -194,5 +275,6 @@ function tensorSpecs(shape: CaptureShape, docs: readonly StoredCapture[]): Tenso
     { name: "doc_index", dtype: "I32", shape: [tokens] },
     { name: "position", dtype: "I32", shape: [tokens] },
     ...layers.flatMap(perLayer),
+    ...boundaries(docs).map(({ name }) => ({ name, dtype: "I32", shape: [docs.length] }) as const),
   ];
 }

@@ -21,6 +21,8 @@ export interface ComparableOptions {
   readonly preset: Pick<EnginePreset, "sameFacts" | "prefixCaching">;
   /** Facts that are meant to differ: what the switch is about. */
   readonly meantToDiffer?: readonly string[];
+  /** What the two are called. Default: `in baseline`, `in fused`. */
+  readonly sides?: readonly [string, string];
 }
 
 type Value = string | number | boolean | undefined;
@@ -29,7 +31,7 @@ type Value = string | number | boolean | undefined;
 export function comparable(
   baseline: VariantFacts,
   fused: VariantFacts,
-  { preset, meantToDiffer = [] }: ComparableOptions,
+  { preset, meantToDiffer = [], sides: [one, two] = ["in baseline", "in fused"] }: ComparableOptions,
 ): readonly string[] {
   const facts = (side: VariantFacts): Facts => side.facts ?? {};
   const caching = (side: VariantFacts): Value => preset.prefixCaching.read?.(facts(side));
@@ -45,7 +47,7 @@ export function comparable(
     ...stated.map((name) => [`the server's ${name}`, facts(baseline)[name], facts(fused)[name]] as const),
   ];
   return rows.flatMap(([what, a, b]) =>
-    a === undefined || b === undefined || a === b ? [] : [`${what} differs: ${a} in baseline, ${b} in fused`],
+    a === undefined || b === undefined || a === b ? [] : [`${what} differs: ${a} ${one}, ${b} ${two}`],
   );
 }
 

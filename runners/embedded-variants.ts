@@ -1,6 +1,9 @@
 /** The embedded engine in both variants: routing data by the reference chain, or by the fused one. */
+import { defaultModelDir } from "../engine/default-model-dir.ts";
 import { describeEmbedded, openEmbeddedRunner } from "./embedded.ts";
 import type { Runner } from "./runner.ts";
+import { openTokenDecoder } from "./token-decoder.ts";
+import type { TokenDecoder } from "./token-decoder.ts";
 import type { EngineIdentity, OpenedVariant, VariantEngines, VariantName } from "./variant-engines.ts";
 
 export interface EmbeddedVariantsOptions {
@@ -14,6 +17,8 @@ export interface EmbeddedVariantsOptions {
 export class EmbeddedVariants implements VariantEngines {
   /** Each uses every processor. */
   readonly parallel = false;
+  readonly routing = "own";
+  readonly outputs = true;
   readonly #options: EmbeddedVariantsOptions;
   readonly #runners = new Map<VariantName, Promise<Runner>>();
 
@@ -47,6 +52,15 @@ export class EmbeddedVariants implements VariantEngines {
   /** Both are one checkpoint on one engine. */
   differences(): readonly string[] {
     return [];
+  }
+
+  /** What it is made of is part of the run's settings. */
+  changes(): readonly string[] {
+    return [];
+  }
+
+  tokenDecoder(): TokenDecoder | undefined {
+    return openTokenDecoder(this.#options.modelDir ?? defaultModelDir());
   }
 
   async release(variant: VariantName): Promise<void> {

@@ -6,6 +6,7 @@ import { UserError } from "../errors.ts";
 import { defaultModelDir } from "../engine/default-model-dir.ts";
 import { EmbeddedEngine } from "../engine/embedded-engine.ts";
 import type { RoutingName } from "../engine/routing/routing.ts";
+import { captureEmbedded } from "./embedded-capture.ts";
 import type { Runner, RunnerPrompt } from "./runner.ts";
 
 export { engineVersions } from "../engine/versions.ts";
@@ -37,14 +38,25 @@ export async function openEmbeddedRunner(options: EmbeddedRunnerOptions): Promis
     },
     async score(prompt, completion, signal) {
       const ids = encode(prompt);
+      const given = typeof completion === "string" ? tokenizer.encode(completion) : completion;
       const {
         logprobs,
         routing: capture,
         invariants,
-      } = await engine.score({ tokens: [...ids, ...completion], decodeFrom: ids.length - 1 }, signal);
-      const inputIds = [...ids, ...completion.slice(0, -1)];
+      } = await engine.score({ tokens: [...ids, ...given], decodeFrom: ids.length - 1 }, signal);
+      const inputIds = [...ids, ...given.slice(0, -1)];
       return { inputIds, logprobs: logprobs.subarray(ids.length - 1), routing: capture, invariants };
     },
+    async outputs(prompt, completion, signal) {
+      const ids = encode(prompt);
+      const tokens = [...ids, ...completion];
+      const scored = await engine.score({ tokens, decodeFrom: ids.length - 1, outputs: true }, signal);
+      const { outputs } = scored;
+      if (outputs === undefined) throw new Error("the engine gave no outputs");
+      const { topkIds, nExpertsAct } = scored.routing;
+      return { ...outputs, promptTokens: ids.length, topkIds, nExpertsAct };
+    },
+    capture: (prompt, request, signal) => captureEmbedded(engine, request.promptIds ?? encode(prompt), request, signal),
     close: () => engine.close(),
   };
 }

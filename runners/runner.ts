@@ -1,9 +1,9 @@
 /** What every runner offers, whatever engine stands behind it. */
 import { EngineError } from "../errors.ts";
-import type { InvariantCount, RoutingCapture } from "../engine/requests.ts";
+import type { InvariantCount, RoutingCapture, ScoreOutputs } from "../engine/requests.ts";
 import type { CapturedSequence, CaptureRequest } from "./routed-experts/captured-sequence.ts";
 
-export type { InvariantCount } from "../engine/requests.ts";
+export type { InvariantCount, ScoreOutputs } from "../engine/requests.ts";
 
 export interface Message {
   readonly role: "system" | "user" | "assistant";
@@ -66,18 +66,65 @@ export interface RoutingProblem {
 }
 
 /** What was routed; servers give less than the embedded engine does. */
-export type CapturedRouting = Omit<RoutingCapture, "topkWeights" | "margins"> &
-  Partial<Pick<RoutingCapture, "topkWeights" | "margins">>;
+export type CapturedRouting = Omit<RoutingCapture, "topkWeights" | "margins" | "close"> &
+  Partial<Pick<RoutingCapture, "topkWeights" | "margins" | "close">>;
+
+/** What log-probabilities are asked of, where the engine shows no routing. */
+export interface LogprobRequest {
+  /** What the baseline answered: given to both variants, where the engine takes it. */
+  readonly completion: string;
+  /** As the answers were asked for: where it does not, each variant completes the prompt anew. */
+  readonly maxTokens: number;
+  readonly stop: readonly string[];
+}
+
+/**
+ * `given text`: of the completion that was given as text. `generated`: of the engine's own greedy completion, so that two
+ * variants can be compared as far as they say the same.
+ */
+export type LogprobWay = "given text" | "generated";
+
+export type TokenLogprobs =
+  | {
+      readonly kind: "given";
+      readonly way: LogprobWay;
+      /** The completion's tokens, as the engine writes them: what two variants are aligned by. */
+      readonly tokens: readonly string[];
+      /** Of each of them. Null where the engine gives no finite number. */
+      readonly logprobs: readonly (number | null)[];
+    }
+  | { readonly kind: "absent"; readonly reason: string };
 
 export interface Runner {
   /** Rejects when the engine gives no answer; the error's message is the reason. `EngineLostError` ends the run. */
   complete(prompt: RunnerPrompt, options: AskOptions, signal: AbortSignal): Promise<Answer>;
-  /** Teacher forcing, with what the engine shows of it. Missing where the engine cannot do it. */
-  score?(prompt: RunnerPrompt, completion: readonly number[], signal: AbortSignal): Promise<ScoredSequence>;
+  /**
+   * Teacher forcing, with what the engine shows of it: of token ids, or of a text where these are not known. Missing where
+   * the engine cannot do it.
+   */
+  score?(prompt: RunnerPrompt, completion: readonly number[] | string, signal: AbortSignal): Promise<ScoredSequence>;
+  /**
+   * Log-probabilities without routing: never inside timed work. Resolves with why there are none, too; rejects as
+   * `complete` does.
+   */
+  logprobs?(prompt: RunnerPrompt, request: LogprobRequest, signal: AbortSignal): Promise<TokenLogprobs>;
   /**
    * Asks for a prompt again, for its routing: never inside timed work. Resolves with what was wrong, too, as far as the
    * capture itself is concerned; rejects as `complete` does. Missing where the engine does not say whom it routed to.
    */
   capture?(prompt: RunnerPrompt, request: CaptureRequest, signal: AbortSignal): Promise<CapturedSequence>;
+  /**
+   * Teacher forcing once more, for what the layers give out and all logits: megabytes for each sequence. Missing where the
+   * engine does not show them.
+   */
+  outputs?(prompt: RunnerPrompt, completion: readonly number[], signal: AbortSignal): Promise<SequenceOutputs>;
   close(): Promise<void>;
+}
+
+export interface SequenceOutputs extends ScoreOutputs {
+  readonly promptTokens: number;
+  /** [L, T, K], of the same layers and tokens. */
+  readonly topkIds: Uint16Array;
+  /** K */
+  readonly nExpertsAct: number;
 }

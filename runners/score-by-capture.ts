@@ -19,7 +19,7 @@ export function scoreByCapture(runner: Runner): NonNullable<Runner["score"]> {
 async function capture(
   runner: Runner,
   prompt: RunnerPrompt,
-  completion: readonly number[],
+  completion: readonly number[] | string,
   signal: AbortSignal,
 ): Promise<CapturedSequence> {
   if (runner.capture === undefined) throw new Error("this runner captures nothing");

@@ -1,10 +1,11 @@
 /** Servers as the two variants of a run: such as run already, or launched one after the other or side by side. */
 import { join } from "node:path";
-import { comparable } from "./comparable.ts";
+import { captureLaunch } from "./capture-launch.ts";
+import { comparable, factsOfFlags } from "./comparable.ts";
 import type { ResolvedShared, VariantSpec } from "./config/index.ts";
 import { clearEngineCache } from "./engines/index.ts";
 import { launchServer, readServerFacts, stopAndRelease, watchServer } from "./launch/index.ts";
-import type { Facts, LaunchedServer, LaunchProgress, ServerWatch } from "./launch/index.ts";
+import type { Facts, LaunchedServer, LaunchProgress, ServerSpec, ServerWatch } from "./launch/index.ts";
 import { resolveHeaders } from "./openai/headers.ts";
 import { openOpenAiRunner } from "./openai/index.ts";
 import type { OpenAiRunner, OpenAiRunnerOptions } from "./openai/index.ts";
@@ -15,6 +16,7 @@ import type {
   EngineIdentity,
   OpenContext,
   OpenedVariant,
+  RoutingSource,
   VariantEngines,
   VariantFacts,
   VariantName,
@@ -45,14 +47,30 @@ interface Open {
   readonly note: (text: string) => void;
 }
 
+interface Launch {
+  readonly spec: ServerSpec;
+  readonly forCaptures: boolean;
+  /** To be known of what answers. */
+  readonly facts: VariantFacts;
+}
+
+/** Said of what was timed. */
+const CAPTURES_ON = "timed answers ran with captures on";
+
 export class ServerVariants implements VariantEngines {
   readonly parallel: boolean;
+  readonly routing: RoutingSource;
+  readonly inTurn: boolean;
   readonly #options: ServerVariantsOptions;
   readonly #open = new Map<VariantName, Promise<Open>>();
 
   constructor(options: ServerVariantsOptions) {
     this.#options = options;
     this.parallel = options.parallel ?? false;
+    const offered = options.shared.preset.capture.form !== "none";
+    this.routing = options.ask.captures !== undefined ? "asked" : offered ? "not asked" : "not offered";
+    const launched = [options.baseline, options.fused].some((spec) => spec !== undefined && spec.kind !== "running");
+    this.inTurn = launched && !this.parallel;
   }
 
   /** A launched server says what it is only once it runs, so what decides is how it is launched. */
@@ -82,6 +100,7 @@ export class ServerVariants implements VariantEngines {
   }
 
   async open(variant: VariantName, context: OpenContext): Promise<OpenedVariant> {
+    if (await this.#mustStartAnew(variant, context)) await this.release(variant);
     const opening = this.#open.get(variant) ?? this.#start(variant, context);
     this.#open.set(variant, opening);
     try {
@@ -94,12 +113,14 @@ export class ServerVariants implements VariantEngines {
 
   differences(baseline: VariantFacts, fused: VariantFacts): readonly string[] {
     const { shared, meantToDiffer = [] } = this.#options;
-    const known = ({ model, max_model_len: maxModelLen, server }: VariantFacts): Parameters<typeof comparable>[0] => ({
-      ...(typeof model === "string" && { model }),
-      ...(typeof maxModelLen === "number" && { maxModelLen }),
-      facts: (server ?? {}) as Facts,
-    });
     return comparable(known(baseline), known(fused), { preset: shared.preset, meantToDiffer });
+  }
+
+  changes(before: VariantFacts, now: VariantFacts): readonly string[] {
+    const { preset } = this.#options.shared;
+    // A server that is started for captures is the same engine, but for what captures need.
+    const meantToDiffer = factsOfFlags(preset.capture.args ?? []);
+    return comparable(known(before), known(now), { preset, meantToDiffer, sides: ["before", "now"] });
   }
 
   async release(variant: VariantName): Promise<void> {
@@ -119,23 +140,55 @@ export class ServerVariants implements VariantEngines {
     await Promise.all([...this.#open.keys()].map((variant) => this.release(variant)));
   }
 
+  /** Whether what runs was started for answers, and captures need more than that. */
+  async #mustStartAnew(variant: VariantName, { purpose }: OpenContext): Promise<boolean> {
+    const spec = this.#specOf(variant);
+    if (purpose !== "captures" || spec?.kind !== "launch" || !this.#open.has(variant)) return false;
+    if (captureLaunch(spec.spec, this.#options.shared.preset.capture).kind !== "anew") return false;
+    const open = await this.#open.get(variant)?.catch(() => undefined);
+    return open?.opened.forCaptures !== true;
+  }
+
+  /** How a variant's server is started for a purpose. */
+  #launchOf(spec: ServerSpec, { purpose, note }: OpenContext): Launch {
+    const { ask, shared } = this.#options;
+    const asIs = { spec, forCaptures: false, facts: {} };
+    if (ask.captures === undefined) return asIs;
+    const launch = captureLaunch(spec, shared.preset.capture);
+    if (launch.kind === "same") {
+      if (purpose === "answers") note(`warning: ${CAPTURES_ON}: its own launch arguments say so`);
+      return { ...asIs, facts: { captures: CAPTURES_ON } };
+    }
+    if (launch.kind !== "anew" || purpose === "answers") return asIs;
+    note(`its server is started for captures, with ${launch.added}`);
+    return { spec: launch.spec, forCaptures: true, facts: {} };
+  }
+
+  #specOf(variant: VariantName): VariantSpec | undefined {
+    return this.#options[variant === "baseline-repeat" ? "baseline" : variant];
+  }
+
   async #start(variant: VariantName, context: OpenContext): Promise<Open> {
     if (variant === "baseline") for (const text of this.#options.notes ?? []) context.note(text);
-    const spec = this.#options[variant];
+    const spec = this.#specOf(variant);
     if (spec === undefined) throw new Error(`nothing says what ${variant} is`);
     if (spec.kind === "running") return this.#connect(spec.baseUrls, undefined, context);
     const { shared, ask } = this.#options;
     const { signal, folder, note } = context;
     const cleared = await clearEngineCache(shared.preset, { confirmed: shared.clearCache });
     if (cleared.kind === "not confirmed") note(`${cleared.folder} is left as it is: ${cleared.because}`);
-    const server = await launchServer(spec.spec, {
+    const launch = this.#launchOf(spec.spec, context);
+    const server = await launchServer(launch.spec, {
       logFile: join(folder, "server.log"),
       ask: { ...ask, ...this.#protocol() },
       signal,
       onProgress: throttled(note),
     });
     try {
-      return await this.#connect([server.baseUrl], server, context);
+      const open = await this.#connect([server.baseUrl], server, context);
+      const { opened } = open;
+      const { forCaptures } = launch;
+      return { ...open, opened: { ...opened, forCaptures, facts: { ...opened.facts, ...launch.facts } } };
     } catch (error) {
       await server.stop();
       throw error;
@@ -147,7 +200,7 @@ export class ServerVariants implements VariantEngines {
     server: LaunchedServer | undefined,
     { signal, note }: OpenContext,
   ): Promise<Open> {
-    const runner = await this.#runner(baseUrls, signal);
+    const runner = await this.#runner(baseUrls, signal, note);
     for (const warning of runner.warnings) note(`warning: ${warning}`);
     const { hangMs } = this.#options.shared;
     const watch = server && watchServer(server, { traffic: runner.traffic, hangMs });
@@ -157,8 +210,12 @@ export class ServerVariants implements VariantEngines {
     return { opened, runner, note, ...(server && { server }), ...(watch && { watch }) };
   }
 
-  #runner(baseUrls: readonly string[], signal: AbortSignal): Promise<OpenAiRunner> {
-    return openOpenAiRunner({ ...this.#options.ask, ...this.#protocol(), baseUrls }, signal);
+  #runner(
+    baseUrls: readonly string[],
+    signal: AbortSignal,
+    notify: (text: string) => void = () => {},
+  ): Promise<OpenAiRunner> {
+    return openOpenAiRunner({ ...this.#options.ask, ...this.#protocol(), baseUrls, notify }, signal);
   }
 
   #protocol(): Pick<OpenAiRunnerOptions, "model" | "dialect" | "api" | "apiKeyEnv" | "headerEnv"> {
@@ -207,6 +264,14 @@ export class ServerVariants implements VariantEngines {
       ...(server && { argv: server.argv, startup_s: Math.round(server.startupMs) / 1000 }),
     };
   }
+}
+
+function known({ model, max_model_len: maxModelLen, server }: VariantFacts): Parameters<typeof comparable>[0] {
+  return {
+    ...(typeof model === "string" && { model }),
+    ...(typeof maxModelLen === "number" && { maxModelLen }),
+    facts: (server ?? {}) as Facts,
+  };
 }
 
 const NOTE_EVERY_MS = 10_000;

@@ -17,6 +17,13 @@ export function watched(runner: Runner, watch: AbortSignal): Runner {
   return {
     ...runner,
     complete: (prompt, options, caller) => under(caller, (signal) => runner.complete(prompt, options, signal)),
+    ...(runner.logprobs !== undefined && {
+      logprobs: (prompt, request, caller) =>
+        under(
+          caller,
+          (signal) => runner.logprobs?.(prompt, request, signal) as ReturnType<NonNullable<Runner["logprobs"]>>,
+        ),
+    }),
     ...(runner.score !== undefined && {
       score: (prompt, completion, caller) =>
         under(

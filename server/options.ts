@@ -4,8 +4,11 @@ import { defaultModelDir } from "../engine/default-model-dir.ts";
 import { DEFAULT_CONCURRENCY, DEFAULT_HOST, DEFAULT_MAX_QUEUE, DEFAULT_PORT } from "./defaults.ts";
 import type { RoutingName } from "../engine/routing/routing.ts";
 
-/** How routed experts are handed out: as SGLang does, on request, or as vLLM does, with every answer. */
-export type RoutedExpertsForm = "sglang" | "vllm";
+/**
+ * How routed experts are handed out: as SGLang does, on request, or as vLLM does, with every answer. `as asked`: as SGLang
+ * does to requests that ask for them, as vLLM does to all others.
+ */
+export type RoutedExpertsForm = "sglang" | "vllm" | "as asked";
 
 export interface ServerOptions {
   readonly routing: RoutingName;

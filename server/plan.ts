@@ -84,17 +84,22 @@ export function planChoices(context: ServerContext, fields: CommonFields, asked:
   return choices;
 }
 
-function wantsRouting({ options }: ServerContext, fields: CommonFields): boolean {
+function wantsRouting(context: ServerContext, fields: CommonFields): boolean {
   const asked = fields.return_routed_experts === true;
-  if (asked && options.routedExperts === undefined) {
+  if (asked && context.options.routedExperts === undefined) {
     const message = "the server was not started with --enable-return-routed-experts";
     throw new ApiError(400, message, { param: "return_routed_experts", code: "unsupported" });
   }
-  return options.routedExperts === "vllm" || (options.routedExperts === "sglang" && asked);
+  return formOf(context, fields) === "vllm" || asked;
 }
 
-function checkRouting({ options }: ServerContext, fields: CommonFields, choices: readonly Choice[]): void {
-  const sglang = options.routedExperts === "sglang";
+function formOf({ options }: ServerContext, fields: CommonFields): "sglang" | "vllm" | undefined {
+  if (options.routedExperts !== "as asked") return options.routedExperts;
+  return fields.return_routed_experts === true ? "sglang" : "vllm";
+}
+
+function checkRouting(context: ServerContext, fields: CommonFields, choices: readonly Choice[]): void {
+  const sglang = formOf(context, fields) === "sglang";
   if (sglang && choices.length > 1)
     throw badField("return_routed_experts", "routed experts can only be returned for one completion per request");
   const param = sglang ? "routed_experts_start_len" : "routed_experts_prompt_start";
@@ -109,13 +114,13 @@ function startOf({ routed_experts_start_len: sglang, routed_experts_prompt_start
 
 /** The piece's routed experts, for its choice or to stand beside the choices; nothing where it has none. */
 export function writeRouting(
-  { engine, options }: ServerContext,
+  context: ServerContext,
   fields: CommonFields,
   capture: RoutingCapture | undefined,
 ): { readonly inChoice?: Record<string, unknown>; readonly beside?: Record<string, unknown> } {
   if (capture === undefined) return {};
-  const window = { nLayers: engine.config.nLayers, start: Math.min(startOf(fields), capture.nTokens) };
-  return options.routedExperts === "vllm"
+  const window = { nLayers: context.engine.config.nLayers, start: Math.min(startOf(fields), capture.nTokens) };
+  return formOf(context, fields) === "vllm"
     ? { inChoice: { routed_experts: vllmRoutedExperts(capture, window) } }
     : { beside: { sglext: { routed_experts: sglangRoutedExperts(capture, window) } } };
 }

@@ -9,8 +9,9 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** What each room may import besides itself and the shared files in the root. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   bin: ["cli"],
-  cli: ["comparison", "parity", "reports", "runners", "server", "tasks", "metrics"],
+  cli: ["comparison", "nightly", "parity", "reports", "runners", "server", "tasks", "metrics"],
   comparison: ["reports", "runners", "tasks", "metrics"],
+  nightly: ["comparison", "reports", "runners", "tasks", "metrics"],
   parity: ["engine", "tasks", "metrics"],
   reports: ["metrics"],
   runners: ["engine"],

@@ -15,7 +15,15 @@ export interface Selection {
    * one left out, if that is closer). Only where it was asked for.
    */
   readonly margins?: Float32Array;
+  /**
+   * [E] the scores, with their bias, that each token whose margin is at most `CLOSE_MARGIN` was chosen by: what else rounding
+   * could have made of the choice. Only with margins.
+   */
+  readonly closeScores?: Map<number, Float32Array>;
 }
+
+/** Ten times the margin that is a tie within rounding: the scores of few tokens have to be kept, and those of all that tie. */
+const CLOSE_MARGIN = 1e-4;
 
 /** Guards a renormalisation against 0/0, as in Transformers and aiter; too small to change any other sum. */
 const RENORMALIZE_EPSILON = 1e-20;
@@ -58,7 +66,9 @@ export function selectExperts(logits: Float32Array, options: SelectOptions, out?
     if (groups !== undefined) keepBestGroups(choice, groups);
     chooseExperts(choice, groups, options.ties === "highest", best, selection.topkIds, token * nExpertsAct);
     if (selection.margins !== undefined) {
-      selection.margins[token] = routerMargin(choice, groups, selection.topkIds, token * nExpertsAct, nExpertsAct);
+      const margin = routerMargin(choice, groups, selection.topkIds, token * nExpertsAct, nExpertsAct);
+      selection.margins[token] = margin;
+      if (margin <= CLOSE_MARGIN) selection.closeScores?.set(token, choice.slice());
     }
     weighExperts(scores, options, selection, token * nExpertsAct);
   }
@@ -69,7 +79,7 @@ function createSelection({ nTokens, nExpertsAct, margins }: SelectOptions): Sele
   return {
     topkIds: new Int32Array(nTokens * nExpertsAct),
     topkWeights: new Float32Array(nTokens * nExpertsAct),
-    ...(margins === true ? { margins: new Float32Array(nTokens) } : {}),
+    ...(margins === true ? { margins: new Float32Array(nTokens), closeScores: new Map() } : {}),
   };
 }
 

@@ -1,6 +1,8 @@
 /** Level 2: what comparing two choices on the same logits says. */
 import type { Selection } from "../../engine/routing/select-experts.ts";
 import { compareRouting } from "../../metrics/routing-parity.ts";
+import type { RoutingCapture } from "../../metrics/routing-parity.ts";
+import { hasTieExcess } from "../../metrics/tie-excess.ts";
 import type { SelectionCase } from "./selection-cases.ts";
 
 /** Of weights between 0 and the scaling factor, by which it is multiplied; float32 sums in another order stay below it. */
@@ -23,24 +25,27 @@ export function judgeSelection(of: SelectionCase, found: Selection, sameEngine: 
     layers: [0],
     nTokens,
     k,
-    baseline: capture(of.sound),
-    fused: capture(found),
+    baseline: capture(of.sound, of),
+    fused: capture(found, of),
     // No margin is below 0: not even an exact tie is excused.
     ...(sameEngine && { nearTieMargin: -1 }),
   });
-  const { unexplained, nearTies, weights } = parity.layers[0]!;
+  const { unexplained, nearTies, ties, weights } = parity.layers[0]!;
   if (unexplained > 0) return { fault: "experts differ", nearTies };
+  if (hasTieExcess(ties)) return { fault: "ties differ", nearTies };
   if (weights.notFinite > 0) return { fault: "weights not finite", nearTies };
   if (weights.max > WEIGHT_TOLERANCE * Math.max(1, scale)) return { fault: "weights differ", nearTies };
   return { nearTies };
 }
 
-function capture({ topkIds, topkWeights, margins }: Selection): {
-  ids: Int32Array;
-  weights: Float32Array;
-  margins?: Float32Array;
-} {
-  return { ids: topkIds, weights: topkWeights, ...(margins !== undefined && { margins }) };
+function capture(
+  { topkIds, topkWeights, margins, closeScores }: Selection,
+  { options }: SelectionCase,
+): RoutingCapture {
+  const { nGroup = 1, topkGroup = nGroup, correctionBias } = options;
+  const rule = { nGroup, topkGroup, groupScore: correctionBias === undefined ? "best" : "best two" } as const;
+  const close = closeScores && { rule, of: (row: number) => closeScores.get(row) };
+  return { ids: topkIds, weights: topkWeights, margins, close: close && (() => close) };
 }
 
 function brokenIds({ options }: SelectionCase, { topkIds }: Selection): string | undefined {

@@ -45,8 +45,7 @@ export const LEGAL_SELECTION: readonly SelectionFault[] = [
   { name: "softmax over the K chosen, in place of all and renormalised", select: softmaxAfterTopk },
   {
     name: "ties broken to the other side, another engine",
-    note: "of two experts tied for the last place",
-    select: (of) => (of.hasDegenerateRows ? of.sound : choose(of, { ties: "highest" })),
+    select: (of) => choose(of, { ties: "highest" }),
   },
 ];
 

@@ -8,8 +8,6 @@ export interface SelectionCase {
   readonly logits: Float32Array;
   readonly options: SelectOptions;
   readonly sound: Selection;
-  /** Rows in which every score is 0, so that every choice is as right as any other. */
-  readonly hasDegenerateRows: boolean;
 }
 
 /** A model's router, and how its logits are. */
@@ -82,8 +80,7 @@ export function selectionCases(seed: number): SelectionCase[] {
       ...(recipe.biased === true && { correctionBias }),
     };
     const logits = drawLogits(recipe, options, uniform);
-    const hasDegenerateRows = recipe.logits === "very negative";
-    return { name: recipe.name, logits, options, sound: selectExperts(logits, options), hasDegenerateRows };
+    return { name: recipe.name, logits, options, sound: selectExperts(logits, options) };
   });
 }
 

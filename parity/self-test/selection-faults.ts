@@ -38,6 +38,16 @@ export const SELECTION_FAULTS: readonly SelectionFault[] = [
     select: (of) => ({ ...copy(of.sound), topkIds: of.sound.topkIds.map(() => 0) }),
   },
   {
+    name: "scores with their bias rounded to bfloat16 before top-k",
+    note: "weights from the exact ones",
+    select: (of) => chooseBy(choiceScoresOf(of).map(toBf16), of),
+  },
+  {
+    name: "router margins recorded as 0",
+    note: "which would excuse any swap",
+    select: ({ sound }) => ({ ...copy(sound), margins: new Float32Array(sound.margins?.length ?? 0) }),
+  },
+  {
     name: "ties broken to the other side, same engine",
     sameEngine: true,
     select: (of) => choose(of, { ties: "highest" }),
@@ -90,6 +100,12 @@ function scoresOf({ logits, options }: SelectionCase): Float32Array {
     scoreRow(logits, start, options.scoring, scores.subarray(start, start + options.nExpertsTot));
   }
   return scores;
+}
+
+/** [N, E] with the bias. */
+function choiceScoresOf(of: SelectionCase): Float32Array {
+  const { correctionBias, nExpertsTot } = of.options;
+  return scoresOf(of).map((score, at) => score + (correctionBias?.[at % nExpertsTot] ?? 0));
 }
 
 function weightsWithBias(of: SelectionCase): Selection {

@@ -1,4 +1,5 @@
 /** A capture from anywhere, read a stretch of tokens at a time. */
+import type { ChoiceRule } from "./close-scores.ts";
 import type { IdArray } from "../routed-experts/sound-rows.ts";
 
 export type { IdArray } from "../routed-experts/sound-rows.ts";
@@ -44,6 +45,10 @@ export interface CaptureSource extends CaptureFacts {
   readonly weightsOf: (index: number, from: number, to: number) => Float32Array | undefined;
   /** [tokens] */
   readonly marginsOf: (index: number, from: number, to: number) => Float32Array | undefined;
+  /** How the router chooses, where the scores of close choices are kept. */
+  readonly rule?: ChoiceRule | undefined;
+  /** [E] of the token `row`; undefined where its choice was not close. Default: none are kept. */
+  readonly closeScoresOf?: (index: number, row: number) => Float32Array | undefined;
   readonly close: () => void;
 }
 

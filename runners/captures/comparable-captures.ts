@@ -37,7 +37,7 @@ export function checkSameTokens(
 ): void {
   for (const [part, tensor] of PARTS) {
     const [ofA, ofB] = [one[part], two[part]];
-    if (ofA === undefined || ofB === undefined) continue;
+    if (ofA === undefined || ofB === undefined || sameBits(ofA, ofB)) continue;
     const at = ofA.findIndex((value, token) => value !== ofB[token]);
     if (at < 0) continue;
     const docs = one.docIndex === undefined ? "" : ` (doc ${one.docIndex[at]}, position ${one.position?.[at] ?? "?"})`;
@@ -46,4 +46,10 @@ export function checkSameTokens(
         `and ${ofB[at]} in ${b.path}; give both variants the same prompts and completions`,
     );
   }
+}
+
+/** Of arrays of one kind, at the speed of memory. */
+function sameBits(a: Int32Array, b: Int32Array): boolean {
+  const [one, two] = [a, b].map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength));
+  return (one as Buffer).equals(two as Buffer);
 }

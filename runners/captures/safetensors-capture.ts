@@ -6,6 +6,8 @@ import { quote } from "../../engine/safetensors-header.ts";
 import { MAX_EXPERTS, MAX_LAYERS } from "./capture-source.ts";
 import type { IdArray } from "../routed-experts/sound-rows.ts";
 import type { CaptureSource, WeightDtype } from "./capture-source.ts";
+import { closeRule, closeScoresOf } from "./close-scores.ts";
+import type { ChoiceRule } from "./close-scores.ts";
 
 /** What a capture file says of itself, all of it checked against its tensors. */
 export interface CaptureLayout {
@@ -15,6 +17,8 @@ export interface CaptureLayout {
   readonly nTokens: number;
   readonly weights: WeightDtype | undefined;
   readonly margins: boolean;
+  /** How the router chooses, where the scores of close choices are kept. */
+  readonly rule: ChoiceRule | undefined;
 }
 
 /** @throws UserError where the file cannot be read or is no capture */
@@ -38,7 +42,9 @@ export function openSafetensorsCapture(path: string): CaptureSource {
       },
       ids,
       weightsOf: layout.weights === undefined ? () => undefined : perLayer("topk_weights", layout.nExpertsAct),
-      marginsOf: layout.margins ? perLayer("router_margin", 1) : () => undefined,
+      closeScoresOf:
+        layout.rule === undefined ? () => undefined : (index, row) => closeScoresOf(file, layout, index, row),
+      marginsOf: layout.margins ? marginsReader(file, layout) : () => undefined,
       close: () => file.close(),
     };
   } catch (error) {
@@ -95,7 +101,8 @@ export function captureLayout(file: SafetensorsFile): CaptureLayout {
   }
   for (const name of TOKEN_TENSORS) if (file.tensors.has(name)) check(name, [nTokens], ID_DTYPES);
   if (nTokens === 0) throw fail("it holds no tokens");
-  return { layers, nExpertsAct, nExpertsTot, nTokens, weights: dtype, margins };
+  const rule = closeRule(file, { layers, nExpertsTot }, fail);
+  return { layers, nExpertsAct, nExpertsTot, nTokens, weights: dtype, margins, rule };
 }
 
 function layerNumbers(file: SafetensorsFile, fail: (reason: string) => UserError): number[] {
@@ -123,6 +130,19 @@ function idsReader(file: SafetensorsFile, { layers, nExpertsAct: k }: CaptureLay
     file.readBytes(name, from * k, new Uint8Array(memory, 0, bytes));
     if (dtype === "U8") return new Uint8Array(memory, 0, length);
     return dtype === "U16" ? new Uint16Array(memory, 0, length) : new Int32Array(memory, 0, length);
+  };
+}
+
+/** All of them are read, wherever two captures are equal, so into memory that is used anew. */
+function marginsReader(file: SafetensorsFile, { layers }: CaptureLayout): CaptureSource["marginsOf"] {
+  let memory = new Float32Array(0);
+  return (index, from, to) => {
+    const name = `layers.${layers[index]}.router_margin`;
+    if (file.info(name).dtype !== "F32") return floats(file, name, { begin: from, end: to });
+    if (memory.length < to - from) memory = new Float32Array(to - from);
+    const margins = memory.subarray(0, to - from);
+    file.readBytes(name, from, new Uint8Array(margins.buffer, 0, margins.byteLength));
+    return margins;
   };
 }
 

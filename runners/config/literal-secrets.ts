@@ -1,6 +1,6 @@
 /** Keys that stand in a file: it is committed, copied into run folders and shown in reviews. */
 import { UserError } from "../../errors.ts";
-import type { Problem } from "./schema.ts";
+import type { Problem } from "./problem.ts";
 
 const SECRET_SETTING = /^(?:api[-_]?key|key|token|auth[-_]?token|authorization|password|secret)$/i;
 const SECRET_VARIABLE = /(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD)$/;

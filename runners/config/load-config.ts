@@ -13,17 +13,27 @@ const MAX_BYTES = 1024 ** 2;
  * @throws UserError
  */
 export function loadConfig(path: string): UserConfig {
-  let text: string;
+  return settleFolders(parseConfig(readSettings(path, "fusecheck.yaml"), path), dirname(path));
+}
+
+/**
+ * @param what - the kind of file, for messages
+ * @throws UserError where there is no file, or none of that kind
+ */
+export function readSettings(path: string, what: string): string {
   try {
-    if (statSync(path).size > MAX_BYTES) throw new UserError(`${path} is larger than 1 MiB: no fusecheck.yaml`);
-    text = readFileSync(path, "utf8");
+    if (statSync(path).size > MAX_BYTES) throw new UserError(`${path} is larger than 1 MiB: no ${what}`);
+    return readFileSync(path, "utf8");
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
     throw new UserError(`cannot read ${path}: ${(cause as Error).message}`, { cause });
   }
-  const config = parseConfig(text, path);
+}
+
+/** Working directories taken from `folder`, where the file lies. */
+export function settleFolders<C extends UserConfig>(config: C, folder: string): C {
   const settle = <T extends UserLaunch>(launch: T): T =>
-    launch.cwd === undefined ? launch : { ...launch, cwd: resolve(dirname(path), launch.cwd) };
+    launch.cwd === undefined ? launch : { ...launch, cwd: resolve(folder, launch.cwd) };
   const { launch, variants } = config;
   return {
     ...config,

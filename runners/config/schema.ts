@@ -1,6 +1,8 @@
 /** What `fusecheck.yaml` may hold. Messages complete "expected ...". */
 import { z } from "zod";
 import { durationMs } from "./duration.ts";
+import { checkAgainst } from "./problem.ts";
+import type { Checked } from "./problem.ts";
 import type { UserConfig } from "./user-config.ts";
 
 /** Not `min(1)`: that also complains of a list that is empty. */
@@ -71,50 +73,9 @@ const config = z.strictObject(
   "settings by name",
 );
 
-export interface Problem {
-  readonly path: readonly string[];
-  /** The key itself is at fault, not its value. */
-  readonly atKey: boolean;
-  /** `expected true or false`. */
-  readonly what: string;
-  /** The keys that could stand there instead. */
-  readonly known?: readonly string[];
-}
+/** The settings one by one, for files that hold them among others. */
+export const CONFIG_SHAPE: Readonly<Record<string, z.ZodType>> = config.shape;
 
-export type Checked =
-  | { readonly kind: "config"; readonly config: UserConfig }
-  | { readonly kind: "problems"; readonly problems: readonly [Problem, ...Problem[]] };
-
-export function checkConfig(input: unknown): Checked {
-  const parsed = config.safeParse(input);
-  if (parsed.success) return { kind: "config", config: parsed.data };
-  const [first, ...others] = parsed.error.issues.flatMap((issue) => problemsOf(issue));
-  return { kind: "problems", problems: [first as Problem, ...others] };
-}
-
-/** @param around - the path that the issue's own starts from */
-function problemsOf(issue: z.core.$ZodIssue, around: readonly string[] = []): readonly Problem[] {
-  const path = [...around, ...issue.path.map(String)];
-  if (issue.code === "unrecognized_keys") {
-    const known = keysAt(path);
-    return issue.keys.map((key) => ({ path: [...path, key], atKey: true, what: "there is no such setting", known }));
-  }
-  if (issue.code === "invalid_union") {
-    // Where one of the kinds is the right one, what is wrong lies deeper.
-    const within = issue.errors.find((issues) => issues.every((each) => each.path.length > 0));
-    if (within !== undefined) return within.flatMap((each) => problemsOf(each, path));
-  }
-  // What was expected of a key is said of the key; the issue around it speaks of the whole.
-  const { message } = issue.code === "invalid_key" ? (issue.issues[0] ?? issue) : issue;
-  return [{ path, atKey: issue.code === "invalid_key", what: `expected ${message}` }];
-}
-
-/** The keys of the object at a path of the schema. */
-function keysAt(path: readonly string[]): readonly string[] {
-  let at: z.core.$ZodType | undefined = config;
-  for (const key of path) {
-    if (at instanceof z.ZodObject) at = at.shape[key];
-    if (at instanceof z.ZodExactOptional) at = at.unwrap();
-  }
-  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+export function checkConfig(input: unknown): Checked<UserConfig> {
+  return checkAgainst(config, input);
 }

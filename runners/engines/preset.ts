@@ -45,7 +45,8 @@ export interface EnginePreset {
     readonly because: string;
   };
   readonly switches: Readonly<Record<string, RoutingSwitch>>;
-  readonly capture: { readonly form: CaptureForm; readonly args: readonly string[]; readonly about: string };
+  /** How a server is started that gives routed experts: it may be slower in all it does, so it answers nothing else. */
+  readonly capture: Side & { readonly form: CaptureForm; readonly about: string };
   readonly identify: readonly Identify[];
   /** Facts that decide the answers: where both variants say them, they must be the same, unless the switch is about them. */
   readonly sameFacts: readonly string[];
@@ -72,7 +73,6 @@ export const GRACE_MS = 30_000;
 
 export const NO_CAPTURE: EnginePreset["capture"] = {
   form: "none",
-  args: [],
   about: "says nothing of its experts over HTTP",
 };
 

@@ -1,6 +1,6 @@
 /** Asks for JSON, outside of what is timed and counted, until it comes. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { backoffMs } from "./backoff.ts";
+import { asksForTooLong, backoffMs } from "./backoff.ts";
 import type { Breaker } from "./breaker.ts";
 import { AttemptError, isSlow } from "./failure.ts";
 import type { Failure } from "./failure.ts";
@@ -16,6 +16,10 @@ export interface JsonQuestion {
   readonly path: string;
   /** Made anew for each attempt. */
   readonly body: () => string;
+  /** Statuses that are answer enough, with the number of attempts from which on they are. */
+  readonly final?: ReadonlyMap<number, number>;
+  /** Throws an AttemptError for what is not the answer that was asked for. */
+  readonly check?: (body: unknown) => void;
 }
 
 export interface AskJsonOptions extends Pick<ResolvedOptions, "headers" | "retries" | "random"> {
@@ -49,7 +53,7 @@ export async function askJson(
 
 async function askUntilAnswered(
   transports: readonly [Transport, ...Transport[]],
-  { path, body }: JsonQuestion,
+  { path, body, final, check }: JsonQuestion,
   { headers, retries, random, breaker, traffic }: AskJsonOptions,
   signal: AbortSignal,
 ): Promise<unknown> {
@@ -65,9 +69,11 @@ async function askUntilAnswered(
     const request = { method: "POST", path, headers: fields, body: body() } as const;
     let failure: Failure;
     const start = performance.now();
-    const read = (reply: HttpReply): Promise<unknown> => {
+    const read = async (reply: HttpReply): Promise<unknown> => {
       breaker.reached();
-      return readJson(reply, headers.redact, () => traffic.pieces++);
+      const json = await readJson(reply, headers.redact, () => traffic.pieces++);
+      check?.(json);
+      return json;
     };
     traffic.inFlight++;
     try {
@@ -83,8 +89,10 @@ async function askUntilAnswered(
     breaker.attemptFailed(failure, now - start, now);
     signal.throwIfAborted();
     if (isSlow(failure)) slow++;
-    if (!failure.retry || attempts >= retries.attempts || slow >= retries.slowAttempts)
-      throw new RequestFailedError(failure, attempts);
+    const tooLong = asksForTooLong(failure, retries);
+    const most = Math.min(retries.attempts, final?.get(failure.status ?? 0) ?? Infinity);
+    if (!failure.retry || tooLong !== undefined || attempts >= most || slow >= retries.slowAttempts)
+      throw new RequestFailedError(failure, attempts, tooLong);
     const wait = backoffMs(attempts - 1, failure.retryAfterMs, retries, random);
     await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
   }

@@ -1,15 +1,16 @@
 /** When to try again. */
+import type { Failure } from "./failure.ts";
 
 export interface BackoffOptions {
   /** Upper bound of the first wait; doubles with each. */
   readonly baseMs: number;
-  /** No wait is longer, whatever the server asks for. */
+  /** That bound grows no further. */
   readonly capMs: number;
 }
 
 /**
  * Exponential back-off with full jitter: uniform between nothing and the bound, so that requests that failed together
- * do not come back together. A server's `Retry-After` is waited out first, up to the cap.
+ * do not come back together. A server's `Retry-After` is waited out first.
  *
  * @param retry - 0 for the first retry
  * @param random - uniform in [0, 1)
@@ -21,7 +22,17 @@ export function backoffMs(
   random: () => number,
 ): number {
   const jitter = random() * Math.min(capMs, baseMs * 2 ** retry);
-  return Math.min(capMs, (retryAfterMs ?? 0) + jitter);
+  return (retryAfterMs ?? 0) + jitter;
+}
+
+/** Why a server that asks to be left alone is not waited for; undefined where it is, or does not ask. */
+export function asksForTooLong(
+  { retryAfterMs = 0 }: Failure,
+  { retryAfterMaxMs }: { readonly retryAfterMaxMs: number },
+): string | undefined {
+  if (retryAfterMs <= retryAfterMaxMs) return undefined;
+  const [asked, most] = [retryAfterMs, retryAfterMaxMs].map((ms) => Math.round(ms / 1000));
+  return `it asks to be left alone for ${asked} s, and is waited for ${most} s at most`;
 }
 
 /**

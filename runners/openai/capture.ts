@@ -67,14 +67,23 @@ export function createCapturer(options: CapturerOptions): Capturer {
 
   const generate = (
     prompt: RunnerPrompt,
-    asked: { readonly maxTokens: number; readonly stop: readonly string[] },
+    asked: { readonly maxTokens: number; readonly stop: readonly string[]; readonly promptIds?: readonly number[] },
     more: () => Fields,
     signal: AbortSignal,
   ): Promise<unknown> => {
-    const greedy = { ...asked, temperature: 0, seed: "capture" };
+    const { promptIds, ...rest } = asked;
+    const greedy = { ...rest, temperature: 0, seed: "capture" };
+    const fixed = { ...extraBody, return_token_ids: true };
+    if (promptIds === undefined) {
+      const body = (): string => buildBody(prompt, greedy, { ...settings, extraBody: { ...fixed, ...more() } });
+      return ask(chatOrNot, body, signal);
+    }
+    // Only completions take token ids, whatever the prompts of the run are.
+    const empty = { kind: "completion", text: "" } as const;
+    const ids = { ...settings, api: "completions" } as const;
     const body = (): string =>
-      buildBody(prompt, greedy, { ...settings, extraBody: { ...extraBody, return_token_ids: true, ...more() } });
-    return ask(chatOrNot, body, signal);
+      buildBody(empty, greedy, { ...ids, extraBody: { ...fixed, prompt: promptIds, ...more() } });
+    return ask("/completions", body, signal);
   };
 
   const generated = async (
@@ -96,9 +105,10 @@ export function createCapturer(options: CapturerOptions): Capturer {
     signal: AbortSignal,
   ): Promise<CapturedSequence> => {
     if (completion.length === 0) throw new RangeError("a completion without tokens cannot be given");
-    // Asking for a single token is what every server takes; what it is does not matter.
-    const start = promptIds ?? promptIdsOf(await generate(prompt, { maxTokens: 1, stop: [] }, () => ({}), signal));
-    if (start === undefined) {
+    const known = typeof completion === "string" ? await tokenize(prompt, completion, signal) : undefined;
+    const start = known?.prompt ?? promptIds ?? (await idsOf(prompt, signal));
+    const end = typeof completion === "string" ? known?.completion : completion;
+    if (start === undefined || end === undefined) {
       const reason = "the server does not say which tokens a prompt is made of, so none can be given to both variants";
       return {
         tokens: { kind: "unknown", reason },
@@ -106,15 +116,46 @@ export function createCapturer(options: CapturerOptions): Capturer {
         logprobs: noLogprobs(reason),
       };
     }
-    const sequence = [...start, ...completion];
+    const sequence = [...start, ...end];
     const body = await askGiven(sequence, signal);
-    const tokens = { kind: "known", prompt: start, completion } as const;
+    const tokens = { kind: "known", prompt: start, completion: end } as const;
     const wrong = otherTokens(body, sequence);
     // Log-probabilities of other tokens are no better than their routing.
     if (wrong !== undefined) return { tokens, routing: wrong, logprobs: noLogprobs(wrong.reason) };
     const usage = readUsage(body) as Usage;
     const routing = readCapture(body, { ...captures, ...usage, inputIds: sequence });
     return { tokens, routing: withoutLast(routing, sequence), logprobs: givenLogprobs(body, sequence, start.length) };
+  };
+
+  /** Asking for a single token is what every server takes; what it is does not matter. */
+  const idsOf = async (prompt: RunnerPrompt, signal: AbortSignal): Promise<readonly number[] | undefined> =>
+    promptIdsOf(await generate(prompt, { maxTokens: 1, stop: [] }, () => ({}), signal));
+
+  /** What the server makes of a prompt and a completion. They are not always the tokens that were once generated. */
+  const tokenize = async (
+    prompt: RunnerPrompt,
+    text: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly prompt: readonly number[]; readonly completion: readonly number[] } | undefined> => {
+    const start = await idsOf(prompt, signal);
+    const one = { maxTokens: 1, stop: [], temperature: 0, seed: "capture" };
+    // Behind a conversation no start token belongs.
+    const more = { return_token_ids: true, ...(prompt.kind === "chat" && { add_special_tokens: false }) };
+    const whole = prompt.kind === "completion" ? prompt.text + text : text;
+    const body = (): string =>
+      buildBody({ kind: "completion", text: whole }, one, {
+        ...settings,
+        api: "completions",
+        logprobs: false,
+        extraBody: { ...extraBody, ...more },
+      });
+    const ids = promptIdsOf(await ask("/completions", body, signal));
+    if (start === undefined || ids === undefined) return undefined;
+    if (prompt.kind === "chat") return { prompt: start, completion: ids };
+    // Where the two texts meet, one token may have become part of both; it is the completion's then.
+    const differing = start.findIndex((id, at) => id !== ids[at]);
+    const shared = differing < 0 ? start.length : differing;
+    return { prompt: ids.slice(0, shared), completion: ids.slice(shared) };
   };
 
   const askGiven = async (sequence: readonly number[], signal: AbortSignal): Promise<unknown> => {

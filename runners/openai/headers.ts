@@ -23,6 +23,8 @@ export interface ResolvedHeaders {
   readonly redactAnswer: Redact;
 }
 
+export const DEFAULT_API_KEY_ENV = "OPENAI_API_KEY";
+
 /** A header value shorter than this is a setting rather than a key. */
 const MIN_SECRET_HEADER = 8;
 
@@ -34,7 +36,7 @@ const REFUSED = new Set(["content-length", "content-type", "transfer-encoding", 
 
 /** @throws UserError that names the header or variable, never its value */
 export function resolveHeaders(options: HeaderOptions): ResolvedHeaders {
-  const { env = process.env, apiKeyEnv = "OPENAI_API_KEY" } = options;
+  const { env = process.env, apiKeyEnv = DEFAULT_API_KEY_ENV } = options;
   const key = env[apiKeyEnv]?.trim() ?? "";
   if (key !== "" && (!/^[\x21-\x7e]+$/.test(key) || key.length > MAX_SECRET_LENGTH))
     throw new UserError(`${apiKeyEnv} does not hold a key: expected printable ASCII without blanks; set it again`);

@@ -4,14 +4,16 @@ import { toAnswer } from "./answer.ts";
 import { Breaker } from "./breaker.ts";
 import { createCapturer } from "./capture.ts";
 import type { DialectName } from "./dialects.ts";
+import { createLogprobAsker } from "./logprobs.ts";
 import { list } from "./models.ts";
 import type { ServedModel } from "./models.ts";
+import { DEFAULT_API_KEY_ENV } from "./headers.ts";
 import { resolveOptions } from "./options.ts";
 import type { OpenAiRunnerOptions, ResolvedOptions } from "./options.ts";
 import { buildBody } from "./request-body.ts";
 import type { Api } from "./request-body.ts";
 import { Requester } from "./requester.ts";
-import { fetchModels, resolveModel } from "./served-models.ts";
+import { anyResponds, fetchModels, resolveModel } from "./served-models.ts";
 import type { RequestStats, Traffic } from "./stats.ts";
 import { Transport } from "./transport.ts";
 
@@ -73,11 +75,15 @@ export async function openOpenAiRunner(
   const note = notes(resolved);
   // A connection that this side has closed would be taken for one that broke, and be tried again for half a minute.
   const closed = new AbortController();
-  const life = { breaker: new Breaker(resolved.breaker), closed: closed.signal };
+  const probe = (): Promise<boolean> => anyResponds(transports, headers, closed.signal);
+  const keyAdvice = `set ${options.apiKeyEnv ?? DEFAULT_API_KEY_ENV} to one that it takes`;
+  const breaker = new Breaker(resolved.breaker, { probe, keyAdvice });
+  const life = { breaker, closed: closed.signal };
   const requester = new Requester({ ...resolved, ...life, transports, note });
   const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
   const capturer =
     resolved.captures && createCapturer({ ...resolved, ...life, captures: resolved.captures, model: served.id });
+  const asker = createLogprobAsker({ ...resolved, ...life, model: served.id });
   return {
     async complete(prompt, ask, caller) {
       const body = buildBody(prompt, ask, settings);
@@ -90,9 +96,11 @@ export async function openOpenAiRunner(
       return { text: headers.redactAnswer(text), ...thought, ...rest };
     },
     ...(capturer !== undefined && { capture: capturer.capture }),
+    logprobs: asker.logprobs,
     async close() {
+      breaker.close();
       closed.abort(new Error("the runner is closed"));
-      await Promise.all([close(), capturer?.close()]);
+      await Promise.all([close(), capturer?.close(), asker.close()]);
     },
     identity: {
       name: "openai",

@@ -24,6 +24,8 @@ export interface RetryOptions extends BackoffOptions {
   readonly slowAttempts: number;
   /** Retries in all of the runner's life. Default: 10,000. */
   readonly runRetries: number;
+  /** A server that asks to be left alone for longer (`Retry-After`) is not waited for. Default: 10 minutes. */
+  readonly retryAfterMaxMs: number;
 }
 
 export interface OpenAiRunnerOptions {
@@ -59,6 +61,8 @@ export interface OpenAiRunnerOptions {
   readonly limits?: Partial<Limits>;
   readonly retries?: Partial<RetryOptions>;
   readonly breaker?: Partial<BreakerOptions>;
+  /** Something to know while requests wait. Default: nobody is told. */
+  readonly notify?: (text: string) => void;
   /** Uniform in [0, 1), for the jitter of waits. Default: `Math.random`: two clients should not wait alike. */
   readonly random?: () => number;
 }
@@ -80,12 +84,20 @@ export interface ResolvedOptions {
   readonly limits: Limits;
   readonly retries: RetryOptions;
   readonly breaker: BreakerOptions;
+  readonly notify: (text: string) => void;
   readonly random: () => number;
 }
 
 const TIMEOUTS: Timeouts = { connectMs: 10_000, firstByteMs: 600_000, idleMs: 120_000, totalMs: 900_000 };
 const LIMITS: Limits = { maxHeaderBytes: 16 * 1024, maxResponseBytes: 16 * 1024 ** 2 };
-const RETRIES: RetryOptions = { attempts: 8, slowAttempts: 3, runRetries: 10_000, baseMs: 500, capMs: 30_000 };
+const RETRIES: RetryOptions = {
+  attempts: 8,
+  slowAttempts: 3,
+  runRetries: 10_000,
+  retryAfterMaxMs: 600_000,
+  baseMs: 500,
+  capMs: 30_000,
+};
 const BREAKER: BreakerOptions = { unreachableMs: 10_000, failedInARow: 20 };
 
 /** @throws UserError for what cannot be done as asked */
@@ -111,6 +123,7 @@ export function resolveOptions(options: OpenAiRunnerOptions): ResolvedOptions {
     limits: { ...LIMITS, ...options.limits },
     retries: { ...RETRIES, ...options.retries },
     breaker: { ...BREAKER, ...options.breaker },
+    notify: options.notify ?? (() => {}),
     random: options.random ?? Math.random,
   };
   checkBodySettings(resolved);

@@ -10,6 +10,7 @@ interface State<Replica> {
   sent: number;
   failures: number;
   shunnedUntil: number;
+  heldUntil: number;
 }
 
 export class Replicas<Replica> {
@@ -18,11 +19,18 @@ export class Replicas<Replica> {
 
   constructor(replicas: readonly [Replica, ...Replica[]], now: () => number) {
     this.#now = now;
-    this.#states = replicas.map((replica) => ({ replica, inFlight: 0, sent: 0, failures: 0, shunnedUntil: 0 }));
+    this.#states = replicas.map((replica) => ({
+      replica,
+      inFlight: 0,
+      sent: 0,
+      failures: 0,
+      shunnedUntil: 0,
+      heldUntil: 0,
+    }));
   }
 
   /**
-   * The least busy, in order of: in reach as far as is known, not the one to avoid, fewest requests in flight, fewest
+   * The least busy, in order of: in reach as far as is known and willing, not the one to avoid, fewest requests in flight, fewest
    * sent. One that refuses connections is never busy, and would otherwise draw everything to itself.
    *
    * @param avoid - the replica that the last attempt failed on
@@ -30,7 +38,7 @@ export class Replicas<Replica> {
   acquire(avoid?: Replica): Lease<Replica> {
     const now = this.#now();
     const rank = (state: State<Replica>): readonly number[] => [
-      state.shunnedUntil > now ? 1 : 0,
+      Math.max(state.shunnedUntil, state.heldUntil) > now ? 1 : 0,
       state.replica === avoid ? 1 : 0,
       state.inFlight,
       state.sent,
@@ -49,10 +57,19 @@ export class Replicas<Replica> {
         state.shunnedUntil = this.#now() + Math.min(MAX_PENALTY_MS, PENALTY_MS * 2 ** state.failures);
         state.failures++;
       },
+      hold: (ms) => {
+        state.heldUntil = Math.max(state.heldUntil, this.#now() + ms);
+      },
       release: () => {
         state.inFlight--;
       },
     };
+  }
+
+  /** Milliseconds until one of them takes requests again; 0 where one does. */
+  heldMs(): number {
+    const until = Math.min(...this.#states.map(({ heldUntil }) => heldUntil));
+    return Math.max(0, until - this.#now());
   }
 }
 
@@ -60,6 +77,8 @@ export interface Lease<Replica> {
   readonly replica: Replica;
   readonly reached: () => void;
   readonly unreachable: () => void;
+  /** It asked to be left alone for so many milliseconds: no request goes there until then, while there are others. */
+  readonly hold: (ms: number) => void;
   readonly release: () => void;
 }
 

@@ -1,7 +1,7 @@
 /** Sends requests until they are answered: chooses a replica, tries again, gives up. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../runner.ts";
-import { backoffMs } from "./backoff.ts";
+import { asksForTooLong, backoffMs } from "./backoff.ts";
 import type { Breaker } from "./breaker.ts";
 import type { Completion } from "./completion.ts";
 import { AttemptError, isSlow } from "./failure.ts";
@@ -17,7 +17,7 @@ import type { HttpReply, Transport } from "./transport.ts";
 
 export interface RequesterOptions extends Pick<
   ResolvedOptions,
-  "api" | "stream" | "headers" | "limits" | "retries" | "random"
+  "api" | "stream" | "headers" | "limits" | "retries" | "random" | "notify"
 > {
   readonly transports: readonly [Transport, ...Transport[]];
   readonly breaker: Breaker;
@@ -34,6 +34,8 @@ export class Requester {
   readonly #breaker: Breaker;
   readonly #path: string;
   readonly #headers: Readonly<Record<string, string>>;
+  /** Until when requests are held back, as far as was told, on the wall clock. */
+  #toldUntil = 0;
 
   constructor(options: RequesterOptions) {
     this.#options = options;
@@ -73,21 +75,34 @@ export class Requester {
   ): Promise<Answer> {
     let avoid: Transport | undefined;
     let slow = 0;
+    const { retries, random } = this.#options;
     for (let attempts = 1; ; attempts++) {
+      // Requests that the server has not turned away themselves are held back, too.
+      for (let held = this.#replicas.heldMs(); held > 0; held = this.#replicas.heldMs())
+        await wait(held + random() * Math.min(held, retries.baseMs), signal);
       const result = await this.#attempt(body, accept, avoid, signal);
       if (result.kind === "answered") return result.answer;
       const { failure, transport } = result;
       avoid = transport;
       if (isSlow(failure)) slow++;
-      const { retries, random } = this.#options;
-      const last = !failure.retry || attempts >= retries.attempts || slow >= retries.slowAttempts;
+      const tooLong = asksForTooLong(failure, retries);
+      const last =
+        !failure.retry || tooLong !== undefined || attempts >= retries.attempts || slow >= retries.slowAttempts;
       const overBudget = !last && this.stats.retries >= retries.runRetries;
       if (last || overBudget) throw await this.#giveUp(failure, attempts, transport, overBudget, signal);
       this.stats.retries++;
-      const wait = backoffMs(attempts - 1, failure.retryAfterMs, retries, random);
-      // What ends the wait is the signal, whose reason says why.
-      await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
+      await wait(backoffMs(attempts - 1, failure.retryAfterMs, retries, random), signal);
     }
+  }
+
+  /** Others are to keep away from it, too; whoever looks on wants to know why nothing happens. */
+  #holdBack(hold: (ms: number) => void, ms: number, message: string): void {
+    if (ms > this.#options.retries.retryAfterMaxMs) return;
+    hold(ms);
+    const until = Date.now() + this.#replicas.heldMs();
+    if (until < Date.now() + TELL_FROM_MS || until < this.#toldUntil + TELL_FROM_MS) return;
+    this.#toldUntil = until;
+    this.#options.notify(`no request is sent before ${new Date(until).toLocaleTimeString()}: ${message}`);
   }
 
   async #attempt(
@@ -96,7 +111,7 @@ export class Requester {
     avoid: Transport | undefined,
     signal: AbortSignal,
   ): Promise<Attempt> {
-    const { replica, reached, unreachable, release } = this.#replicas.acquire(avoid);
+    const { replica, reached, unreachable, hold, release } = this.#replicas.acquire(avoid);
     const { redact } = this.#options.headers;
     const start = performance.now();
     this.stats.inFlight++;
@@ -119,6 +134,7 @@ export class Requester {
       const failure = { ...error.failure, message: `${replica.baseUrl}${this.#path}: ${error.failure.message}` };
       const { kind } = failure;
       if (kind === "unreachable" || kind === "connect-timeout") unreachable();
+      if (failure.retryAfterMs !== undefined) this.#holdBack(hold, failure.retryAfterMs, failure.message);
       this.stats.failures.set(kind, (this.stats.failures.get(kind) ?? 0) + 1);
       const now = performance.now();
       this.#breaker.attemptFailed(failure, now - start, now);
@@ -139,11 +155,20 @@ export class Requester {
   ): Promise<Error> {
     this.#breaker.requestFailed(failure);
     signal.throwIfAborted();
+    const { retries } = this.#options;
     const note = overBudget
-      ? `the run's budget of ${this.#options.retries.runRetries} retries is spent`
-      : await this.#options.note(failure.status ?? 0, transport, signal);
+      ? `the run's budget of ${retries.runRetries} retries is spent`
+      : (asksForTooLong(failure, retries) ?? (await this.#options.note(failure.status ?? 0, transport, signal)));
     return new RequestFailedError(failure, attempts, note);
   }
+}
+
+/** A shorter wait than this needs no words. */
+const TELL_FROM_MS = 5000;
+
+/** What ends the wait early is the signal, whose reason says why. */
+async function wait(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 type Attempt =

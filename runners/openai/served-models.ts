@@ -1,10 +1,11 @@
 /** Asks servers what they offer. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../errors.ts";
-import { backoffMs } from "./backoff.ts";
+import { asksForTooLong, backoffMs } from "./backoff.ts";
 import { AttemptError } from "./failure.ts";
 import { chooseModel, readModels } from "./models.ts";
 import type { ServedModel } from "./models.ts";
+import type { ResolvedHeaders } from "./headers.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readJson } from "./read-reply.ts";
 import type { Transport } from "./transport.ts";
@@ -76,7 +77,9 @@ async function modelsOf(
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof AttemptError)) throw error;
-      const { kind, retry, retryAfterMs, message, status } = error.failure;
+      const { kind, retry, retryAfterMs, status } = error.failure;
+      const tooLong = asksForTooLong(error.failure, options.retries);
+      const message = tooLong === undefined ? error.failure.message : `${error.failure.message}; ${tooLong}`;
       const { baseUrl } = transport;
       if (kind === "unreachable")
         throw new UserError(`cannot reach ${baseUrl}: ${message}; start the server, or correct --base-url`);
@@ -84,9 +87,31 @@ async function modelsOf(
         throw new UserError(`${baseUrl} refuses the API key, or wants one: ${message}; set it in the environment`);
       if (needless) return undefined;
       const otherwise = options.dialect.loadsUnlistedModels === true ? "; or name the model with --model" : "";
-      if (!retry || attempts === ATTEMPTS) throw new UserError(`${baseUrl} is not ready: ${message}${otherwise}`);
+      if (!retry || tooLong !== undefined || attempts === ATTEMPTS)
+        throw new UserError(`${baseUrl} is not ready: ${message}${otherwise}`);
       const wait = backoffMs(attempts - 1, retryAfterMs, options.retries, options.random);
       await sleep(wait, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
+}
+
+/** A server that has died refuses connections at once; one that is far away, or behind a proxy, needs some time. */
+const PROBE_TIMEOUT_MS = 5000;
+
+/** Whether any of them responds at all. */
+export async function anyResponds(
+  transports: readonly Transport[],
+  { fields }: ResolvedHeaders,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const ms = PROBE_TIMEOUT_MS;
+  const timeouts = { connectMs: ms, firstByteMs: ms, idleMs: ms, totalMs: ms };
+  const request = {
+    method: "GET",
+    path: "/models",
+    headers: { "user-agent": "fusecheck", ...fields },
+    timeouts,
+  } as const;
+  const responds = transports.map((transport) => transport.exchange(request, signal, () => Promise.resolve(true)));
+  return (await Promise.allSettled(responds)).some(({ status }) => status === "fulfilled");
 }

@@ -1,10 +1,13 @@
 /** What became of an attempt to capture: never a broken capture that looks like one. */
 import type { RoutingCapture } from "../../engine/requests.ts";
 
-/** A server's capture. Most give ids only; their order inside a token is the kernel's, so compare them as sets. */
-export interface RoutedExperts extends Omit<RoutingCapture, "topkWeights" | "margins"> {
-  /** [L, T, K], where the server gives them. */
+/** A capture of one sequence. Servers give ids only; their order inside a token is the kernel's, so compare them as sets. */
+export interface RoutedExperts extends Omit<RoutingCapture, "topkWeights" | "margins" | "close"> {
+  /** [L, T, K], where the engine gives them. */
   readonly topkWeights?: Float32Array;
+  /** [L, T], where the engine gives them. */
+  readonly margins?: Float32Array;
+  readonly close?: RoutingCapture["close"];
 }
 
 export type CaptureFault =

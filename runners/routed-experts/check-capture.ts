@@ -84,9 +84,9 @@ export function allZero(): BrokenCapture {
   );
 }
 
-/** A layer without experts that nevertheless names K different ones for every token. */
+/** A layer without experts that nevertheless names K different ones for every token. Engines leave its rows at 0. */
 function checkDense(layers: readonly ScannedLayer[], { rows }: DecodedIds): BrokenCapture | undefined {
-  const found = layers.find(({ kind, scan }) => kind === "dense" && scan.validRows === rows && !scan.constant);
+  const found = layers.find(({ kind, scan }) => kind === "dense" && scan.validRows === rows && scan.zeroRows < rows);
   if (found === undefined) return undefined;
   return broken(
     "dense-layer",

@@ -39,19 +39,23 @@ export function firstTokens(routing: RoutedExperts, nTokens: number): RoutedExpe
   if (!(nTokens >= 0 && nTokens <= routing.nTokens))
     throw new RangeError(`${nTokens} tokens of a capture of ${routing.nTokens}`);
   if (nTokens === routing.nTokens) return routing;
-  const { layers, nExpertsAct: k, topkIds, topkWeights } = routing;
+  const { layers, nExpertsAct: k, topkIds, topkWeights, margins } = routing;
   const cut = <A extends Uint16Array | Float32Array>(values: A, cutValues: A): A => {
+    const perToken = values.length / (layers.length * routing.nTokens);
     for (let layer = 0; layer < layers.length; layer++) {
-      const from = layer * routing.nTokens * k;
-      cutValues.set(values.subarray(from, from + nTokens * k), layer * nTokens * k);
+      const from = layer * routing.nTokens * perToken;
+      cutValues.set(values.subarray(from, from + nTokens * perToken), layer * nTokens * perToken);
     }
     return cutValues;
   };
   const size = layers.length * nTokens * k;
+  // Where close choices stand among the margins is said for all tokens.
+  const { close: _, ...rest } = routing;
   return {
-    ...routing,
+    ...rest,
     nTokens,
     topkIds: cut(topkIds, new Uint16Array(size)),
     ...(topkWeights !== undefined && { topkWeights: cut(topkWeights, new Float32Array(size)) }),
+    ...(margins !== undefined && { margins: cut(margins, new Float32Array(layers.length * nTokens)) }),
   };
 }

@@ -8,8 +8,13 @@ export type IdArray = Uint8Array | Uint16Array | Int32Array;
 export type FindUnsound = (ids: IdArray, row: number) => number;
 
 export function unsoundFinder(k: number, nExpertsTot: number): FindUnsound {
-  if (k === 8) return (ids, row) => unsound8(ids, row, nExpertsTot);
-  return unsoundOfAny(k, nExpertsTot);
+  if (k !== 8) return unsoundOfAny(k, nExpertsTot);
+  const unsoundBytes = unsoundBytes8(nExpertsTot);
+  return (ids, row) => {
+    // Words of a view that starts between two of them cannot be looked at.
+    if (!(ids instanceof Uint8Array) || ids.byteOffset % 4 !== 0) return unsound8(ids, row, nExpertsTot);
+    return unsoundBytes(new Int32Array(ids.buffer, ids.byteOffset, ids.length / 4), row);
+  };
 }
 
 /** Any K: in which row each expert was last seen. */
@@ -62,4 +67,48 @@ function unsound8(ids: IdArray, row: number, nExpertsTot: number): number {
     if (i5 === i6 || i5 === i7 || i6 === i7) return at / 8;
   }
   return ids.length / 8;
+}
+
+const EACH_BYTE = 0x01010101;
+const TOP_BITS = 0x80808080 | 0;
+const LOW_BITS = 0x7f7f7f7f;
+
+/**
+ * K = 8 in bytes: two words hold a row. Turned against each other by 8, 16 and 24 bits, every byte meets every other one,
+ * and where two are equal their exclusive or has a byte of 0, which `(x - 1) & ~x` shows in that byte's top bit.
+ */
+function unsoundBytes8(nExpertsTot: number): (words: Int32Array, row: number) => number {
+  const e = Math.min(nExpertsTot, 256);
+  // Added to a byte's lower seven bits, this reaches the top bit where they are at least E (E - 128, where E is above 128).
+  const rest = ((e <= 128 ? 128 - e : 256 - e) * EACH_BYTE) | 0;
+  return (words, row) => {
+    for (let at = row * 2; at < words.length; at += 2) {
+      const a = words[at]!;
+      const b = words[at + 1]!;
+      const b8 = (b >>> 8) | (b << 24);
+      const b16 = (b >>> 16) | (b << 16);
+      const b24 = (b >>> 24) | (b << 8);
+      let x = a ^ ((a >>> 8) | (a << 24));
+      let twice = (x - EACH_BYTE) & ~x;
+      x = a ^ ((a >>> 16) | (a << 16));
+      twice |= (x - EACH_BYTE) & ~x;
+      x = b ^ b8;
+      twice |= (x - EACH_BYTE) & ~x;
+      x = b ^ b16;
+      twice |= (x - EACH_BYTE) & ~x;
+      x = a ^ b;
+      twice |= (x - EACH_BYTE) & ~x;
+      x = a ^ b8;
+      twice |= (x - EACH_BYTE) & ~x;
+      x = a ^ b16;
+      twice |= (x - EACH_BYTE) & ~x;
+      x = a ^ b24;
+      twice |= (x - EACH_BYTE) & ~x;
+      const ofA = (a & LOW_BITS) + rest;
+      const ofB = (b & LOW_BITS) + rest;
+      const outside = e <= 128 ? ofA | a | ofB | b : (ofA & a) | (ofB & b);
+      if (((twice | outside) & TOP_BITS) !== 0) return at / 2;
+    }
+    return words.length / 2;
+  };
 }

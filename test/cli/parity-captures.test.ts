@@ -1,4 +1,7 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { CaptureComparison } from "../../reports/capture-comparison.ts";
 import { changed, idsNpy, makeCapture, swapLast, temporaryFiles, writeCaptureFile } from "../runners/captures/files.ts";
 import { runFusecheck } from "./run-cli.ts";
 
@@ -39,6 +42,59 @@ describe("fusecheck parity captures", () => {
       routing: { tokensAffected: 1, firstUnexplained: { doc_id: 3, position: 10, layer: 2 } },
       verdict: { held: false },
     });
+  });
+
+  it("writes a report with charts where one is asked for", async () => {
+    const report = file("report");
+    const { code, stdout } = await runFusecheck(["parity", "captures", same, wrong, "--report", report]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(
+      /Worst 1 token .*\n {2}doc 3, position 10, layer 2: unexplained; weight moved \S+\n {4}token \d+, after/,
+    );
+    const comparison = JSON.parse(readFileSync(join(report, "comparison.json"), "utf8")) as CaptureComparison;
+    expect(comparison.picture?.worst).toMatchObject([
+      { doc_id: 3, position: 10, layer: 2, cause: "unexplained", token: { id: capture.inputIds[50] } },
+    ]);
+    expect(comparison.picture?.load?.counts?.baseline[1]?.reduce((sum, n) => sum + n, 0)).toBe(65 * 4);
+    const markdown = readFileSync(join(report, "routing.md"), "utf8");
+    expect(markdown).toMatch(/^\*\*Did not hold\.\*\*\n- other experts in 1 of 195 choices/m);
+    expect(markdown).toMatch(/^\| doc 3, position 10, layer 2 \| id \d+, after .* \| unexplained \|/m);
+    for (const chart of ["router-margins", "expert-load"]) {
+      expect(markdown).toContain(`](charts/${chart}.svg)`);
+      expect(readFileSync(join(report, "charts", `${chart}.svg`), "utf8")).toMatch(/^<svg .*<\/svg>\n$/s);
+    }
+    // The same folder again, of captures without margins: their chart is gone.
+    const bare = file("bare.safetensors");
+    writeCaptureFile(bare, capture, { margins: false });
+    expect(await runFusecheck(["parity", "captures", bare, bare, "--report", report])).toMatchObject({ code: 0 });
+    expect(readFileSync(join(report, "routing.md"), "utf8")).toContain("The captures of A have no router margins");
+    expect(readdirSync(join(report, "charts"))).toEqual(["expert-load.svg"]);
+  });
+
+  it("shows tokens as text where the model's folder is given", async () => {
+    const args = ["--report", file("with-text"), "--model-config", "models/abacus-8m"];
+    const of = makeCapture([40, 25], { layers: [1, 2, 3, 4, 5] });
+    const a = writeCaptureFile(file("a.safetensors"), of);
+    const b = writeCaptureFile(
+      file("b.safetensors"),
+      changed(of, (copy) => swapLast(copy, 1, 50)),
+    );
+    const { stdout } = await runFusecheck(["parity", "captures", a, b, ...args]);
+    expect(stdout).toMatch(new RegExp(`token ${of.inputIds[50]}: .*>>.*<<`));
+    // No token has this id, nor has it any text.
+    const strange = changed(of, (copy) => (copy.inputIds[50] = 1_000_000));
+    writeCaptureFile(a, strange);
+    writeCaptureFile(
+      b,
+      changed(strange, (copy) => swapLast(copy, 1, 50)),
+    );
+    expect((await runFusecheck(["parity", "captures", a, b, ...args])).stdout).toMatch(/token 1000000: .*>><</);
+  });
+
+  it("says where a report cannot be written", async () => {
+    const { code, stdout, stderr } = await runFusecheck(["parity", "captures", same, same, "--report", same]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/cannot make .*same\.safetensors: .*choose another/);
   });
 
   it("reads foreign formats with what the flags say of the model, and says what could not be checked", async () => {

@@ -31,7 +31,7 @@ describe("compareCaptures", () => {
   it("holds for equal captures, down to the last bit", async () => {
     const { routing, detail, verdict, known } = await compare(capture, capture);
     expect(verdict).toEqual({ held: true, reasons: ["every token to the same experts with the same weights"] });
-    expect(known).toEqual({ inputIds: true, docs: true, weights: true, margins: true });
+    expect(known).toEqual({ inputIds: true, docs: true, weights: true, margins: true, scores: false });
     expect(routing).toMatchObject({ docs: 2, tokens: 65, tokensAffected: 0, firstDivergence: null });
     expect(detail.layers.map(({ jaccardSum }) => jaccardSum)).toEqual([65, 65, 65]);
     expect(detail.layers[0]?.weights).toEqual({ bins: [[0, 260]] });
@@ -71,6 +71,69 @@ describe("compareCaptures", () => {
     expect((await compare(tie(9e-6), swapped(2e-6))).verdict.held).toBe(true);
     expect((await compare(tie(9e-6), swapped(2e-5))).verdict.held).toBe(false);
     expect((await compare(tie(9e-6), swapped(2e-5), { nearTieMargin: 1e-4 })).verdict.held).toBe(true);
+  });
+
+  it("is not fooled by ties that only one side has: more than chance makes are a fault", async () => {
+    const withTies = (count: number): TestCapture =>
+      changed(capture, (copy) => void copy.margins[1]!.fill(1e-9, 0, count));
+    const few = await compare(capture, withTies(9));
+    expect(few.verdict.held).toBe(true);
+    expect(renderCaptures(few)).toContain("Choices so close: 0 in both, 0 in A alone, 9 in B alone.");
+    const many = await compare(capture, withTies(12));
+    expect(many.verdict.reasons).toEqual([
+      expect.stringMatching(
+        /^12 choices within rounding of a tie in the fused variant alone, 0 in the baseline alone: more/,
+      ),
+    ]);
+    // Nor can it be the baseline's: its margins excuse as much.
+    expect((await compare(withTies(12), capture)).verdict.held).toBe(false);
+    // Ties that both have, and as many on either side, are those of the model.
+    expect((await compare(withTies(40), withTies(45))).verdict.held).toBe(true);
+    const others = changed(capture, (copy) => void copy.margins[2]!.fill(1e-9, 0, 14));
+    expect((await compare(withTies(12), others)).verdict.held).toBe(true);
+  });
+
+  it("counts no ties of what follows from other experts", async () => {
+    const wrong = changed(capture, (copy) => {
+      swapLast(copy, 0, 0);
+      copy.margins[1]!.fill(1e-9, 0, 40);
+    });
+    const { routing } = await compare(capture, wrong);
+    expect(routing.layers.map(({ ties }) => ties.onlyFused)).toEqual([0, 0, 0]);
+  });
+
+  it("asks the scores of close choices, where a file has them, which experts tie", async () => {
+    const at = capture.ids[1]!.slice(200, 204);
+    const left = Array.from({ length: 16 }, (_, id) => id).filter((id) => !at.includes(id));
+    // The last two chosen tie with the first two left out.
+    const scores: number[] = Array.from({ length: 16 }, (_, id) => (at.slice(0, 2).includes(id) ? 0.9 : 0.1));
+    for (const id of [...at.slice(2), ...left.slice(0, 2)]) scores[id] = 0.5;
+    const known = changed(capture, (copy) => {
+      copy.margins[1]![50] = 1e-7;
+      Object.assign(copy, {
+        close: [
+          [],
+          [
+            { token: 3, scores: scores.map(() => 0) },
+            { token: 50, scores },
+          ],
+          [],
+        ],
+      });
+    });
+    const choosing = (ids: readonly number[]): TestCapture =>
+      changed({ ...known, close: [[], [], []] }, (copy) => copy.ids[1]!.splice(200, 4, ...ids));
+    const tied = await compare(known, choosing([...at.slice(0, 2), ...left.slice(0, 2)]));
+    expect(tied.verdict.reasons).toEqual([
+      "every token to the same experts with the same weights but for 1 near-tie of 195 choices",
+    ]);
+    expect(tied.known.scores).toBe(true);
+    expect(renderCaptures(tied)).toContain("other experts that tie by their scores");
+    // A single expert, next to the cut by both margins; but it is not the one.
+    const wrong = await compare(known, choosing([...at.slice(0, 3), left[5]!]));
+    expect(wrong.routing.firstUnexplained).toEqual({ doc_id: 3, position: 10, layer: 2 });
+    // The baseline's scores are asked wherever they stand.
+    expect((await compare(choosing([...at.slice(0, 3), left[5]!]), known)).verdict.held).toBe(false);
   });
 
   it("takes another order for the same, and follows weights to their ids", async () => {

@@ -7,7 +7,7 @@ import type { Comparison } from "../../reports/comparison.ts";
 import { fileOf, filesOf, jsonOf, rowsOf, run, start, temporaryFolder, until } from "../e2e/program.ts";
 import { startReplayServer } from "../runners/openai/replay-server.ts";
 import type { ReplayServer } from "../runners/openai/replay-server.ts";
-import { completeFrom, findings, solutions } from "./replayed.ts";
+import { completeFrom, findings, isTimed, solutions } from "./replayed.ts";
 
 const DOCS = 120;
 const KILLS = 20;
@@ -62,7 +62,10 @@ it(`killed ${KILLS} times, at random`, async () => {
     }
     const { code } = await ended;
     for (const [name, keptBefore, count] of before) {
-      const asked = servers[name].requests.slice(count).map(({ body }) => String(body["prompt"]));
+      const asked = servers[name].requests
+        .slice(count)
+        .filter(isTimed)
+        .map(({ body }) => String(body["prompt"]));
       askedAgain.push(...asked.filter((prompt) => keptBefore.has(prompt)));
     }
     return code;

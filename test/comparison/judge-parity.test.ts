@@ -24,7 +24,8 @@ const settings = resolveSettings(task, data, { fused: true, limit: DOCS, numFews
 function runner(scored: number[]): Runner {
   return {
     complete: () => Promise.reject(new Error("not asked here")),
-    score(_prompt, completion) {
+    score(_prompt, given) {
+      const completion = given as readonly number[];
       scored.push(completion[0] as number);
       const inputIds = completion.slice(0, -1);
       const topkIds = Uint16Array.from(inputIds.flatMap((token) => [token % 16, (token + 1) % 16]));
@@ -103,6 +104,9 @@ async function session(
         variant,
         folder,
         sequences,
+        routing: true,
+        generation: settings,
+        concurrency: 4,
         runner: () => Promise.resolve(engine(scored)),
         signal: new AbortController().signal,
         progress: { start: () => () => {}, end: () => {}, note: () => {} },
@@ -197,7 +201,7 @@ describe("judgeParity", () => {
     const { result } = await session(join(parent, "none"), { answers: [], failures: ALL });
     expect(result.parity).toEqual({
       kind: "not judged",
-      reason: "no completion of the baseline is known token by token",
+      reason: "the baseline has no completion to compare by",
     });
   });
 });

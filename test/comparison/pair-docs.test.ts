@@ -39,13 +39,14 @@ describe("pairDocs", () => {
     ]);
   });
 
-  it("leaves out docs that only one variant answered", () => {
-    const { paired, flips } = pairDocs(
+  it("leaves out docs that only one variant answered, and counts them", () => {
+    const { paired, flips, unpaired } = pairDocs(
       task,
       marks({ 0: "11", 1: "11", 5: "11" }),
       marks({ 1: "11", 5: "00", 7: "00" }),
     );
     expect(paired.map(({ n }) => n)).toEqual([2, 2]);
+    expect(unpaired).toEqual({ baseline: 1, fused: 1 });
     expect(flips.map(({ doc_id: id }) => id)).toEqual([5, 5]);
   });
 

@@ -26,3 +26,8 @@ export function findings({ task, settings, variants, paired, flips, parity, logp
   });
   return { task, settings, variants: timeless, paired, flips, parity, logprobs, verdict };
 }
+
+/** Whether an answer was asked for: log-probabilities are asked for later, of some docs again. */
+export function isTimed({ body }: { readonly body: Readonly<Record<string, unknown>> }): boolean {
+  return ["logprobs", "echo", "prompt_logprobs"].every((name) => body[name] === undefined);
+}

@@ -44,6 +44,19 @@ describe("the parity journal", () => {
     expect(reopened()).toEqual([row(0), row(1), row(5)]);
   });
 
+  it("knows rows without routing, whose log-probabilities have their tokens, and drops those that lack some", () => {
+    write(0);
+    const bare = { ...row(1), shape: null, invariants: null };
+    const rows: ScoredRow[] = [
+      { ...bare, way: "generated", token_names: ["a", "b"] },
+      { ...bare, doc_id: 2, logprobs: null, way: null, reason: "refused" },
+    ];
+    appendFileSync(path, rows.map((each) => `${JSON.stringify(each)}\n`).join(""));
+    expect(reopened()).toEqual([row(0), ...rows]);
+    appendFileSync(path, `${JSON.stringify({ ...bare, doc_id: 3, way: "generated", token_names: ["a"] })}\n`);
+    expect(reopened()).toEqual([row(0), ...rows]);
+  });
+
   it("cuts a torn last line away, and goes on behind the whole ones", () => {
     const whole = write(0, 1);
     appendFileSync(path, JSON.stringify(row(2)).slice(0, -1));

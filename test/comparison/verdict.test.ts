@@ -53,7 +53,7 @@ describe("judge", () => {
     const { held: holds, reasons } = judge(held.variants, paired(160, 20, 0, 20), soundParity);
     expect(holds).toBe(false);
     expect(reasons).toEqual([
-      expect.stringMatching(/^strict-match: fused is 10\.00 points lower \(95 % interval -14\.\d\d to -5\.\d\d\)$/),
+      expect.stringMatching(/^strict-match: fused is 10\.00 points lower \(95 % interval -14\.94 to -6\.57\)$/),
     ]);
   });
 
@@ -143,6 +143,99 @@ describe("judge", () => {
     const { held: holds, reasons } = judge(held.variants, held.paired, parity);
     expect([holds, reasons.length]).toEqual([false, 1]);
     expect(reasons[0]).toMatch(reason);
+  });
+
+  describe("by non-inferiority", () => {
+    const noRouting = { kind: "not judged" as const, reason: "the engine gives no routing" };
+    const judged = (pairs: PairedByFilter[], margin?: number): ReturnType<typeof judge> =>
+      judge(held.variants, pairs, noRouting, [], noRouting, ...(margin === undefined ? [] : [{ margin }]));
+
+    it("is equivalent where the interval lies within the margin", () => {
+      const verdict = judged(paired(1200, 0, 0, 119));
+      expect(verdict).toMatchObject({ outcome: "equivalent", held: true, complete: true });
+      expect(verdict.reasons).toEqual([
+        "strict-match: 0.00 points (95 % interval -0.29 to +0.29) lies within a margin of 1 point",
+      ]);
+      expect(judged(paired(1200, 0, 0, 119), 0.002).outcome).toBe("inconclusive");
+    });
+
+    it("is equivalent where a loss is shown and is shown to lie within the margin, and says so", () => {
+      const verdict = judged(paired(90_000, 500, 200, 9300));
+      expect([verdict.outcome, verdict.held]).toEqual(["equivalent", true]);
+      expect(verdict.reasons[0]).toMatch(
+        /^strict-match: -0\.30 points .* a margin of 1 point; a loss is shown, but a smaller/,
+      );
+      expect(judged(paired(90_000, 500, 200, 9300), 0).outcome).toBe("regressed");
+    });
+
+    it("is improved where a gain is shown", () => {
+      const verdict = judged(paired(100, 0, 20, 80));
+      expect(verdict).toMatchObject({ outcome: "improved", held: true });
+      expect(verdict.reasons[0]).toMatch(/^strict-match: fused is 10\.00 points higher/);
+    });
+
+    it.each<[string, PairedByFilter[], RegExp]>([
+      ["nothing differs", paired(230, 0, 0, 20), /inconclusive at a margin of 1 point; 381 docs without a flip would/],
+      [
+        "little differs",
+        paired(230, 1, 0, 19),
+        /; about 7\d\d docs would decide it if there is no difference \(4 times/,
+      ],
+      [
+        "more seems lost",
+        paired(80, 9, 4, 7),
+        /; about [\d,]+ docs would decide it if the difference is as large as it/,
+      ],
+    ])("is inconclusive where %s, and says how many docs would decide it", (_name, pairs, reason) => {
+      const verdict = judged(pairs);
+      expect(verdict).toMatchObject({ outcome: "inconclusive", held: true, complete: true });
+      expect(verdict.reasons).toEqual([expect.stringMatching(reason)]);
+    });
+
+    it("corrects for several filters, and lets the least favourable speak", () => {
+      const [loss] = paired(900, 31, 17, 371) as [PairedByFilter];
+      const [none] = paired(1200, 0, 0, 119) as [PairedByFilter];
+      const both = (other: PairedByFilter): string | undefined => judged([loss, { ...other, filter: "b" }]).outcome;
+      expect(judged([loss]).outcome).toBe("regressed");
+      expect(both(loss)).toBe("inconclusive");
+      expect(both(none)).toBe("inconclusive");
+    });
+  });
+
+  describe("by routing parity, where the answers are too few", () => {
+    const few = paired(180, 0, 0, 20);
+    const { logprobs } = held;
+    const outcome = (parity: JudgedParity, pairs = few, probs = logprobs): string | undefined =>
+      judge(held.variants, pairs, parity, [], probs).outcome;
+
+    it("is equivalent where every level agrees and no doc flipped, and says what the answers say alone", () => {
+      const verdict = judge(held.variants, few, soundParity, [], logprobs);
+      expect(verdict).toMatchObject({ outcome: "equivalent", answers: { filters: [{ decision: "inconclusive" }] } });
+      expect(verdict.reasons).toEqual([
+        "by routing parity: routing data sound; every token to the same experts with the same weights; log-probabilities agree; no doc flipped",
+        expect.stringMatching(/^by the answers alone, strict-match: 0\.00 points .* inconclusive .* 381 docs/),
+      ]);
+    });
+
+    it("is not where a doc flipped, or a level was not seen, or log-probabilities lie apart, or tokens are few", () => {
+      expect(outcome(soundParity, paired(180, 1, 0, 19))).toBe("inconclusive");
+      const unseen = { checked: 0, inAnswers: 0, broken: 0, firstBroken: null };
+      expect(outcome({ ...soundParity, invariants: unseen })).toBe("inconclusive");
+      expect(outcome(parityWith((routing) => ({ ...routing, marginsKnown: false })))).toBe("inconclusive");
+      const weightless = parityWith((routing) => ({
+        ...routing,
+        layers: routing.layers.map((layer) => ({ ...layer, weights: { ...layer.weights, count: 0 } })),
+      }));
+      expect(outcome(weightless)).toBe("inconclusive");
+      expect(outcome(parityWith((routing) => ({ ...routing, tokens: 999 })))).toBe("inconclusive");
+      const apart = { kind: "judged" as const, docs: 9, count: 1000, sum: 2, max: 0.1, notFinite: 0 };
+      expect(outcome(soundParity, few, apart)).toBe("inconclusive");
+      expect(outcome(soundParity, few, { kind: "not judged", reason: "none" })).toBe("inconclusive");
+    });
+
+    it("never outweighs the answers where these decide", () => {
+      expect(outcome(soundParity, paired(160, 20, 0, 20))).toBe("regressed");
+    });
   });
 
   it("is incomplete where docs failed, and speaks of the others", () => {

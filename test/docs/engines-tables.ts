@@ -44,7 +44,7 @@ function presets(): string {
     const fixed = sideText(deterministic);
     return [
       code(name),
-      capture.args.length === 0 ? capture.about : `${code(capture.args.join(" "))}: ${capture.about}`,
+      capture.args === undefined ? capture.about : `${code(capture.args.join(" "))}: ${capture.about}`,
       fields.join(", ") || "nothing",
       off === "-" ? prefixCaching.about : `${prefixCaching.about}; off: ${off}`,
       fixed === "-" ? deterministic.about : `${fixed}: ${deterministic.about}`,

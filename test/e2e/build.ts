@@ -11,7 +11,19 @@ import type { TestProject } from "vitest/node";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const CACHE = join(ROOT, "node_modules/.cache/fusecheck-e2e");
-const SOURCES = ["bin", "cli", "comparison", "engine", "metrics", "parity", "reports", "runners", "server", "tasks"];
+const SOURCES = [
+  "bin",
+  "cli",
+  "comparison",
+  "engine",
+  "metrics",
+  "nightly",
+  "parity",
+  "reports",
+  "runners",
+  "server",
+  "tasks",
+];
 
 declare module "vitest" {
   export interface ProvidedContext {

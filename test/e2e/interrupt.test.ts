@@ -87,10 +87,10 @@ describe("Ctrl-C", () => {
   });
 });
 
-it("SIGTERM ends a run as Ctrl-C does", async () => {
-  const folder = join(parent, "term");
+it.each(["SIGTERM", "SIGHUP"] as const)("%s ends a run as Ctrl-C does", async (signal) => {
+  const folder = join(parent, signal);
   const args = [...ASKED, "--max-tokens", "200", "--output", folder];
-  const { code, stderr } = await interruptAt(() => existsSync(join(folder, "baseline")), args, ["SIGTERM"]);
+  const { code, stderr } = await interruptAt(() => existsSync(join(folder, "baseline")), args, [signal]);
   expect(code).toBe(130);
   expect(stderr).toMatch(/^fusecheck: interrupted; to go on where it stopped: fusecheck eval [^\n]+\n$/);
   expect((jsonOf(join(folder, "run.json")) as RunRecord).status).toBe("interrupted");

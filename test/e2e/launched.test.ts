@@ -71,7 +71,7 @@ function samples(folder: string): string[] {
 describe("servers that are launched", () => {
   it("one after the other: both are asked, and gone", () => {
     const { ended, folder, name, mostAtOnce } = undisturbed;
-    expect([ended.code, ended.stdout.includes("\nHeld.\n")]).toEqual([0, true]);
+    expect([ended.code, ended.stdout.includes("\nInconclusive.\n")]).toEqual([0, true]);
     expect(mostAtOnce).toBe(1);
     expect(launched(name)).toEqual([]);
     for (const variant of VARIANTS) {
@@ -132,6 +132,23 @@ describe("a server that dies in mid-run", () => {
     expect(journal(folder, "baseline").slice(0, kept.length)).toEqual(kept);
     expect(samples(folder)).toEqual(samples(undisturbed.folder));
     expect(found(folder)).toEqual(found(undisturbed.folder));
+  });
+});
+
+describe("a launch that fails", () => {
+  it("holds no run: the command may be put right and given the same folder", async () => {
+    const { name, folder, args } = job();
+    const wrong = args.map((arg) => arg.replace(" serve ", " sreve "));
+    const failed = await run(wrong);
+    expect([failed.code, failed.stdout]).toEqual([3, ""]);
+    expect(readFileSync(join(folder, "baseline", "server.log"), "utf8")).toContain("sreve");
+    const { code, stderr } = await run(args);
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining("holds another run")]);
+    expect(samples(folder)).toEqual(samples(undisturbed.folder));
+    expect(launched(name)).toEqual([]);
+    // Once there are answers, it is a run, and another way to start it is another run.
+    const other = await run(args.map((arg) => arg.replace(" serve ", " serve --max-queue 9 ")));
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining("holds another run: engine.launch")]);
   });
 });
 

@@ -32,6 +32,38 @@ describe("parity routing", () => {
     expect(stdout).toContain("    hist, first at expert 2: expected 3, found 2\n");
   });
 
+  it("prints JSON: of its own cases, and of a dump", async () => {
+    const own = await run(["parity", "routing", "--json", "--seed", "7"]);
+    expect([own.code, own.stderr]).toEqual([0, ""]);
+    const spot = JSON.parse(own.stdout) as { cases: number };
+    expect(spot).toMatchObject({ schema: 1, seed: 7, failed: 0, failures: [], verdict: { held: true } });
+    expect(spot.cases).toBeGreaterThan(20);
+    const tensors = soundTensors();
+    tensors.set("c.kernel_hist", int32(Int32Array.of(2, 1, 2, 1)));
+    const path = dumps.write("broken-json", tensors);
+    const dump = await run(["parity", "routing", "--json", "--dump", path]);
+    expect([dump.code, dump.stderr]).toEqual([1, ""]);
+    const { answers, ...rest } = JSON.parse(dump.stdout) as { answers: { implementation: string }[] };
+    expect(rest).toEqual({
+      schema: 1,
+      path,
+      cases: 1,
+      verdict: { held: false, reasons: ["1 of 2 answers break an invariant"] },
+    });
+    expect(answers.find(({ implementation }) => implementation === "kernel")).toMatchObject({
+      case: "c",
+      violationCount: 2,
+      violations: [{ invariant: "hist", where: "expert 2", expected: "3", found: "2" }, {}],
+    });
+  });
+
+  it("shows how far it has come where it takes time", async () => {
+    const { code, stdout, stderr } = await run(["parity", "routing", "--seconds", "4"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\nHeld: /);
+    expect(stderr).toMatch(/^seconds of drawn cases: \d\/4, \d+ cases, /m);
+  });
+
   it("inputs are written for a kernel elsewhere, and pass as they are", async () => {
     const file = join(folder, "inputs.safetensors");
     const written = await run(["parity", "routing", "--write-inputs", file]);
@@ -90,6 +122,8 @@ describe("misuse: 2", () => {
     [["parity", "routing", "--self-test"], /--self-test does not go with fusecheck parity routing/],
     [["parity", "--self-test", "--dump", "file"], /--dump does not go with fusecheck parity --self-test/],
     [["parity", "routing", "--dump", "file", "--seconds", "1"], /--dump and --seconds exclude each other/],
+    [["parity", "routing", "--json", "--write-inputs", "x"], /--json and --write-inputs exclude each other/],
+    [["parity", "--self-test", "--json"], /--json does not go with fusecheck parity --self-test/],
     [["parity", "routing", "--dump", "file", "--seed", "1"], /--seed and --dump exclude each other/],
     [["parity", "routing", "--seconds", "soon"], /--seconds must be a whole number/],
     [["parity", "routing", "--dmup", "file"], /unknown flag --dmup \(did you mean --dump\?\)/],

@@ -36,7 +36,7 @@ function journalOf(variant: string): Completed[] {
 describe("eval --fused", () => {
   it("holds: the same model cannot differ from itself", () => {
     expect([first.code, first.signal]).toEqual([0, null]);
-    expect(first.stdout).toMatch(/\nHeld\.\n/);
+    expect(first.stdout).toMatch(/\nEquivalent\.\n/);
   });
 
   it("leaves the files of the design, and no others", () => {
@@ -50,9 +50,13 @@ describe("eval --fused", () => {
     ];
     const expected = [
       ...inVariant.map((name) => `baseline/${name}`),
+      "charts/expert-load\\.svg",
+      "charts/router-margins\\.svg",
       "comparison\\.json",
       ...inVariant.map((name) => `fused/${name}`),
+      "outputs\\.json",
       "report\\.md",
+      "routing\\.md",
       "run\\.json",
     ];
     const found = filesOf(folder);
@@ -126,10 +130,11 @@ describe("eval --fused", () => {
       expect(layers.length).toBeGreaterThan(1);
       const tokens = journalOf("baseline").map(({ outcome }) => outcome.prompt_tokens + outcome.completion_tokens - 1);
       const total = tokens.reduce((sum, n) => sum + n, 0);
-      const perLayer = ["topk_ids", "topk_weights", "router_margin"];
+      const docs = ["doc_index", "prompt_tokens", "last_token"].map((name) => `docs.${name}`);
+      const perLayer = ["topk_ids", "topk_weights", "router_margin", "close_rows", "close_scores"];
       const tensors = layers.flatMap((layer) => perLayer.map((name) => `layers.${layer}.${name}`));
       expect([...file.tensors.keys()].toSorted()).toEqual(
-        [...tensors, "doc_index", "input_ids", "position"].toSorted(),
+        [...tensors, "doc_index", "input_ids", "position", ...docs].toSorted(),
       );
       const vector = (name: string): number[] => Array.from(file.read(name) as Int32Array);
       expect(vector("doc_index")).toEqual(tokens.flatMap((n, doc) => Array.from({ length: n }, () => doc)));
@@ -162,7 +167,7 @@ describe("eval --fused", () => {
     );
     expect(comparison.paired.map(({ filter, n }) => [filter, n])).toEqual(FILTERS.map((filter) => [filter, DOCS]));
     expect(comparison.parity).toMatchObject({ kind: "judged", routing: { docs: DOCS }, invariants: { broken: 0 } });
-    expect(comparison.verdict).toMatchObject({ held: true, complete: true });
+    expect(comparison.verdict).toMatchObject({ outcome: "equivalent", held: true, complete: true });
   });
 
   it("writes a report that shows both tables and says how to run it again", () => {
@@ -192,7 +197,7 @@ describe("the same command on the finished folder", () => {
   it("prints only the verdict with --quiet", async () => {
     const { code, stdout, stderr } = await run(["eval", ...ASKED, "--output", folder, "--quiet"]);
     expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout).toMatch(/^Held\. [^\n]+\n$/);
+    expect(stdout).toMatch(/^Equivalent\. by routing parity: [^\n]+\n$/);
   });
 
   it("can be run at another concurrency, which no result depends on", async () => {
@@ -216,5 +221,23 @@ describe("the same command on the finished folder", () => {
     expect(stderr).toBe(
       `fusecheck: ${folder} holds another run: ${difference}: choose another --output, or use the same settings to resume\n`,
     );
+  });
+});
+
+describe("eval --fused --noise-floor", () => {
+  it("asks the baseline once more and holds fused to what its two runs differ by; fused is a must", async () => {
+    const repeated = join(temporaryFolder(), "run");
+    const { code, stdout } = await run(["eval", ...ASKED, "--noise-floor", "--output", repeated]);
+    expect(code).toBe(0);
+    const { noiseFloor, variants, paired } = jsonOf(join(repeated, "comparison.json")) as Comparison;
+    expect(variants.map(({ name }) => name)).toEqual(["baseline", "fused", "baseline-repeat"]);
+    expect(noiseFloor?.parity).toMatchObject({ kind: "judged", routing: { docs: DOCS, tokensAffected: 0 } });
+    expect(noiseFloor?.logprobs).toMatchObject({ kind: "judged", max: 0 });
+    expect(noiseFloor?.paired.map(({ n }) => n)).toEqual(paired.map(({ n }) => n));
+    expect(stdout).toMatch(
+      /experts, as sets .*; two runs of the baseline: .*0 unexplained.*conditional test of two rates/,
+    );
+    const alone = await run(["eval", "--task", "gsm_synth", "--noise-floor", "--limit", "1"]);
+    expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining("--noise-floor")]);
   });
 });

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Comparison } from "../../reports/comparison.ts";
+import type { RunRecord } from "../../reports/run-record.ts";
 import { MODEL_DIR } from "../engine/model-dir.ts";
 import { editJson, modelCopy } from "./model-copy.ts";
 import { jsonOf, linesOf, run, temporaryFolder } from "./program.ts";
@@ -54,19 +55,28 @@ function two([baseline = "", fused = ""]: readonly string[]): string[] {
 }
 
 describe("two base URLs", () => {
-  it("are asked and compared, and the report says that only the answers were", async () => {
+  it("are asked and compared, and the report says by what: answers and log-probabilities", async () => {
     const { code, stdout, report, comparison, folder } = await evaluate(two(urls.vllm));
-    expect([code, stdout.includes("\nHeld.\n")]).toEqual([0, true]);
+    expect([code, stdout.includes("\nInconclusive.\n")]).toEqual([0, true]);
     const { variants, paired, parity, logprobs } = comparison();
     expect(variants.map(({ engine }) => engine["base_urls"])).toEqual(urls.vllm.map((url) => [url]));
     expect(paired.map(({ n }) => n)).toEqual([DOCS, DOCS]);
-    expect([parity.kind, logprobs.kind]).toEqual(["not judged", "not judged"]);
+    expect(parity).toEqual({ kind: "not judged", reason: "the engine says nothing of its routing" });
+    expect(logprobs).toMatchObject({ kind: "judged", docs: DOCS, way: "given text", notFinite: 0 });
     for (const text of [stdout, report()]) {
-      expect(text).toMatch(/Not judged: [^\n]+/);
-      expect(text).toMatch(/Log-probabilities were not judged: /);
+      expect(text).toContain("Not judged: the engine says nothing of its routing.");
+      expect(text).toContain("Judged by: answers, log-probabilities; not by: routing.");
     }
     for (const variant of ["baseline", "fused"])
       expect(linesOf(join(folder, variant, "completions.jsonl"))).toHaveLength(DOCS);
+  });
+
+  it("end with 4 where the docs do not decide and the caller asked to be told", async () => {
+    const { code, stdout } = await evaluate([...two(urls.vllm), "--fail-on-inconclusive"]);
+    expect([code, stdout.includes("\nInconclusive.\n")]).toEqual([4, true]);
+    expect(stdout).toMatch(/ is inconclusive at a margin of 1 point; [\d,]+ docs without a flip would decide it\n/);
+    const wide = await evaluate([...two(urls.vllm), "--fail-on-inconclusive", "--margin", "90"]);
+    expect([wide.code, wide.stdout.includes("\nEquivalent.\n")]).toEqual([0, true]);
   });
 
   it("may be one: the baseline alone", async () => {
@@ -86,7 +96,7 @@ describe.each(["vllm", "sglang"] as const)("routing as %s gives it", (form) => {
 
   it("is captured and judged by ids, and log-probabilities are judged", async () => {
     const { code, stdout, comparison, report } = await evaluate([...two(urls[form]), ...capture]);
-    expect([code, stdout.includes("\nHeld.\n")]).toEqual([0, true]);
+    expect([code, stdout.includes("\nInconclusive.\n")]).toEqual([0, true]);
     const { parity, logprobs } = comparison();
     expect(parity).toMatchObject({ kind: "judged", routing: { docs: DOCS, marginsKnown: false } });
     expect(logprobs).toMatchObject({ kind: "judged", docs: DOCS });
@@ -117,20 +127,78 @@ describe.each(["vllm", "sglang"] as const)("routing as %s gives it", (form) => {
     const asked = linesOf(join(folder, "fused/completions.jsonl"));
     broken = false;
     const again = await run(["eval", ...ASKED, ...args, "--output", folder]);
-    expect([again.code, again.stdout.includes("\nHeld.\n")]).toEqual([0, true]);
+    expect([again.code, again.stdout.includes("\nInconclusive.\n")]).toEqual([0, true]);
     expect(comparison()).toMatchObject({ parity: { kind: "judged", routing: { docs: DOCS } } });
     expect(linesOf(join(folder, "fused/completions.jsonl"))).toEqual(asked);
   });
 });
 
 describe("an engine without routing", () => {
-  it("falls back to log-probabilities and answers, in words", async () => {
+  const capture = ["--engine", "vllm", "--capture", MODEL_DIR];
+
+  it("falls back to log-probabilities and answers, in words, where no captures are asked for", async () => {
     const servers = two([urls.vllm[0] ?? "", urls.plain]);
-    const { code, stdout, comparison } = await evaluate([...servers, "--engine", "vllm", "--capture", MODEL_DIR]);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/Not judged: fused: [^\n]*routed_experts/);
+    const { code, stdout, comparison } = await evaluate([...servers, "--engine", "vllm"]);
+    expect([code, stdout.includes("\nInconclusive.\n")]).toEqual([0, true]);
+    expect(stdout).toContain("Not judged: routing was not captured (--capture asks for it).");
+    expect(stdout).toContain("Judged by: answers, log-probabilities; not by: routing.");
     expect(stdout).not.toMatch(/same experts|capture broken/);
     expect(comparison()).toMatchObject({ parity: { kind: "not judged" }, logprobs: { kind: "judged", docs: DOCS } });
+  });
+
+  it.each([
+    ["fused", () => [urls.vllm[0] ?? "", urls.plain]],
+    ["baseline", () => [urls.plain, urls.vllm[1] ?? ""]],
+    ["baseline and fused", () => [urls.plain, urls.named]],
+  ] as const)("that is asked for captures leaves the run incomplete: none from %s", async (variants, servers) => {
+    const args = [...capture, "--allow-differences"];
+    const first = await evaluate([...two(servers()), ...args]);
+    expect([first.code, first.stdout.includes("\nIncomplete.\n")]).toEqual([3, true]);
+    for (const text of [first.stdout, first.report()]) {
+      expect(text).toContain(`routing was not judged: ${variants}: the response has no choices`);
+      expect(text).toContain("start the server with --enable-return-routed-experts; the same command then captures");
+      expect(text).not.toMatch(/same experts|Equivalent/);
+    }
+    expect(first.comparison().logprobs).toMatchObject({ kind: "judged", docs: DOCS });
+    const asked = linesOf(join(first.folder, "fused/completions.jsonl"));
+    // The server's user has done as told.
+    if (variants === "baseline and fused") return;
+    const again = await run(["eval", ...ASKED, ...two(urls.vllm), ...args, "--output", first.folder]);
+    expect([again.code, again.stdout.includes("\nInconclusive.\n")]).toEqual([0, true]);
+    expect(first.comparison()).toMatchObject({ parity: { kind: "judged", routing: { docs: DOCS } } });
+    expect(linesOf(join(first.folder, "fused/completions.jsonl"))).toEqual(asked);
+  });
+
+  it("is captured by the same command with --capture, and nothing is asked twice", async () => {
+    const servers = [...two(urls.vllm), "--engine", "vllm"];
+    const { code, folder, comparison } = await evaluate(servers);
+    expect([code, comparison().parity.kind]).toEqual([0, "not judged"]);
+    const asked = linesOf(join(folder, "fused/completions.jsonl"));
+    expect(asked.join("\n")).not.toContain("token_ids");
+    const captured = await run(["eval", ...ASKED, ...servers, "--capture", MODEL_DIR, "--output", folder]);
+    expect([captured.code, captured.stdout.includes("\nInconclusive.\n")]).toEqual([0, true]);
+    expect(comparison()).toMatchObject({
+      parity: { kind: "judged", routing: { docs: DOCS } },
+      logprobs: { kind: "judged", docs: DOCS, way: "given tokens" },
+    });
+    expect(linesOf(join(folder, "fused/completions.jsonl"))).toEqual(asked);
+    // Without it, what was found is not forgotten.
+    const without = await run(["eval", ...ASKED, ...servers, "--output", folder]);
+    expect([without.code, comparison().parity.kind]).toEqual([0, "judged"]);
+  });
+
+  it.each([
+    [["--engine", "llama-cpp"], "--capture: llama.cpp says nothing of its experts over HTTP"],
+    [[], "--capture: any server that speaks the OpenAI protocol says nothing of its experts over HTTP"],
+  ])("by its kind (%j) is no engine to ask for captures", async (engine, message) => {
+    const { code, stderr, folder } = await evaluate([...two(urls.vllm), ...engine, "--capture", MODEL_DIR]);
+    expect([code, existsSync(folder)]).toEqual([2, false]);
+    expect(stderr).toContain(message);
+  });
+
+  it("alone has nothing to compare captures with", async () => {
+    const { code, stderr } = await evaluate(["--base-url", urls.plain, ...capture]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("--capture is for the comparison of two variants")]);
   });
 
   it("that gives it for some docs only has lost it: a broken capture", async () => {
@@ -160,6 +228,40 @@ describe("servers that must not be compared", () => {
     );
     const meant = await evaluate([...servers, "--allow-differences"]);
     expect([meant.code, meant.comparison().paired.map(({ n }) => n)]).toEqual([0, [DOCS, DOCS]]);
+    expect(meant.comparison().differences).toEqual([difference]);
+    const sentence = `Compared all the same (--allow-differences): ${difference}`;
+    expect(meant.stdout).toContain(`Warning: ${sentence}`);
+    expect(meant.report()).toContain(`- ${sentence}`);
+  });
+
+  it("are also the servers of one variant, where the run goes on with another one", async () => {
+    const folder = join(parent, "two-of-one");
+    const on = (url: string, more: readonly string[] = []): Promise<ProgramRun> =>
+      run(["eval", ...ASKED, "--base-url", url, "--concurrency", "1", "--output", folder, ...more]);
+    let asked = 0;
+    const refuses = await proxy(
+      urls.plain,
+      () => {},
+      () => (++asked > 1 ? 400 : undefined),
+    );
+    expect((await on(refuses)).code).toBe(3);
+    const other = await on(urls.shorter);
+    expect([other.code, other.stdout]).toEqual([2, ""]);
+    expect(other.stderr).toBe(
+      "fusecheck: baseline is not the engine that it was when this run began: the longest context differs: 2048 before, " +
+        "1024 now; start that one again, choose another --output, or say --allow-differences to have one variant " +
+        "answered by both\n",
+    );
+    const meant = await on(urls.shorter, ["--allow-differences"]);
+    expect(meant.code).toBe(0);
+    const { variants } = jsonOf(join(folder, "run.json")) as RunRecord;
+    expect(variants["baseline"]?.earlier).toMatchObject([{ answered: 1, engine: { max_model_len: 2048 } }]);
+    expect(variants["baseline"]?.engine).toMatchObject({ max_model_len: 1024 });
+    expect(meant.stdout).toContain(
+      "baseline was answered by two engines, up to doc number 1 by another: the longest context differs: 2048 before, 1024 now",
+    );
+    // Looked at again, it says so again.
+    expect((await on(urls.shorter)).stdout).toContain("baseline was answered by two engines");
   });
 });
 

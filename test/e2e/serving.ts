@@ -26,8 +26,16 @@ export async function serve(args: readonly string[], env: Readonly<Record<string
   return url;
 }
 
-/** A proxy on loopback that changes what the server answers to prompts. Ends after the file's tests. */
-export async function proxy(target: string, change: (body: AnswerBody, n: number) => void): Promise<string> {
+/**
+ * A proxy on loopback that changes what the server answers to prompts. Ends after the file's tests.
+ *
+ * @param ask - changes what is asked, or gives the status with which it is refused
+ */
+export async function proxy(
+  target: string,
+  change: (body: AnswerBody, n: number) => void,
+  ask: (body: Record<string, unknown>) => number | void = () => {},
+): Promise<string> {
   const { origin } = new URL(target);
   let n = 0;
   const server = createServer((request, response) => {
@@ -36,7 +44,14 @@ export async function proxy(target: string, change: (body: AnswerBody, n: number
     request.on("end", () => {
       const { method = "GET", url = "/", headers } = request;
       const type = headers["content-type"];
-      const init = method === "POST" ? { body: Buffer.concat(chunks) } : {};
+      const asked = method === "POST" ? (JSON.parse(String(Buffer.concat(chunks))) as Record<string, unknown>) : {};
+      const refused = method === "POST" && ask(asked);
+      if (typeof refused === "number") {
+        const error = { message: "this server does not do that", type: "invalid_request_error" };
+        response.writeHead(refused, { "content-type": "application/json" }).end(JSON.stringify({ error }));
+        return;
+      }
+      const init = method === "POST" ? { body: JSON.stringify(asked) } : {};
       fetch(`${origin}${url}`, { method, ...init, headers: type === undefined ? {} : { "content-type": type } })
         .then(async (answer) => {
           const body = (await answer.json()) as AnswerBody;

@@ -186,3 +186,28 @@ describe("a checkpoint that cannot be used", () => {
     await expect(opening).rejects.toHaveProperty("name", "UserError");
   });
 });
+
+describe("outputs of a sequence that is given", () => {
+  it("are every MoE layer's and the completion's logits, and change nothing else", async () => {
+    const tokens = engine.tokenizer.encode(PREFIX + QUESTIONS[3]);
+    const decodeFrom = tokens.length - 4;
+    const plain = await engine.score({ tokens, decodeFrom });
+    const { outputs, ...same } = await amongOthers(() => engine.score({ tokens, decodeFrom, outputs: true }));
+    expect(same).toEqual(plain);
+    const { hiddenSize, vocabSize, layers, values, logits } = outputs!;
+    expect(layers).toEqual(plain.routing.layers);
+    expect(values.map(({ length }) => length)).toEqual(layers.map(() => (tokens.length - 1) * hiddenSize));
+    expect(logits).toHaveLength(3 * vocabSize);
+    // The logits are those that the log-probabilities come from.
+    for (const [at, row] of [0, 1, 2].entries()) {
+      const own = logits.subarray(row * vocabSize, (row + 1) * vocabSize);
+      const total = Math.log(own.reduce((sum, logit) => sum + Math.exp(logit), 0));
+      const target = tokens[decodeFrom + at + 1] as number;
+      expect(own[target]! - total).toBeCloseTo(plain.logprobs[decodeFrom + at]!, 4);
+    }
+  });
+
+  it("are only had token by token", async () => {
+    await expect(engine.score({ tokens: [5, 6, 7], outputs: true })).rejects.toThrow(/decodeFrom/);
+  });
+});

@@ -6,6 +6,7 @@ import { openCheckpoint } from "../../engine/checkpoint.ts";
 import { EmbeddedEngine } from "../../engine/embedded-engine.ts";
 import { KvCache } from "../../engine/kv-cache.ts";
 import { Model } from "../../engine/model.ts";
+import type { RoutingObserver } from "../../engine/model.ts";
 import { ROUTING } from "../../engine/routing/routing.ts";
 import type { RoutingName } from "../../engine/routing/routing.ts";
 import { openSafetensors } from "../../engine/safetensors.ts";
@@ -110,7 +111,7 @@ describe.each(["reference", "fused"] as const)("routing by the %s chain", (routi
     const { nExpertsAct: K } = model.config.moe;
     let ids = 0;
     for (const { name, ids: tokens } of prompts) {
-      await model.extend(new KvCache(model.config, tokens.length), tokens, (layer, input) => {
+      const observe: RoutingObserver = (layer, input) => {
         const expectedIds = golden.readInt32(`${name}.layers.${layer}.topk_ids`);
         const expectedWeights = golden.readFloat32(`${name}.layers.${layer}.topk_weights`);
         for (let token = 0; token < tokens.length; token++) {
@@ -128,7 +129,8 @@ describe.each(["reference", "fused"] as const)("routing by the %s chain", (routi
           if (difference > WEIGHT_TOLERANCE) expect(difference, `${name}, layer ${layer}, token ${token}`).toBe(0);
           ids += K;
         }
-      });
+      };
+      await model.extend(new KvCache(model.config, tokens.length), tokens, { routing: observe });
     }
     expect(ids).toBeGreaterThan(10_000);
     golden.close();

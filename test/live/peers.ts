@@ -20,6 +20,8 @@ export interface Peer {
   readonly docs: number;
   /** Whether it can be asked for streams. */
   readonly streams: boolean;
+  /** How it gives log-probabilities, which none of these says of itself. */
+  readonly logprobs: "given text" | "generated" | "none";
 }
 
 const GGUF = "a GGUF of models/abacus-8m (test/live/to_gguf.py) in FUSECHECK_LIVE_GGUF";
@@ -41,6 +43,8 @@ export const PEERS: readonly Peer[] = [
     path: "/health",
     docs: 50,
     streams: true,
+    // It has no echo.
+    logprobs: "generated",
   },
   {
     name: "llama.cpp, llama-cpp-python's server",
@@ -54,6 +58,8 @@ export const PEERS: readonly Peer[] = [
     docs: 50,
     // Its streams do not say how many tokens they took, and end as soon as another request arrives.
     streams: false,
+    // Its echo stands one place off where a model has no start token, as this one.
+    logprobs: "generated",
   },
   {
     name: "Transformers, transformers serve",
@@ -66,6 +72,8 @@ export const PEERS: readonly Peer[] = [
     path: "/health",
     docs: 20,
     streams: true,
+    // It refuses to be asked for them.
+    logprobs: "none",
   },
 ];
 

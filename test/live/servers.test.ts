@@ -1,7 +1,8 @@
 /** Real servers with the embedded engine's own model: they must be asked rightly, and so answer as it does. */
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { run, temporaryFolder } from "../e2e/program.ts";
+import type { Comparison } from "../../reports/comparison.ts";
+import { jsonOf, run, temporaryFolder } from "../e2e/program.ts";
 import { isThere, PEERS, titleOf } from "./peers.ts";
 import type { Peer } from "./peers.ts";
 import { answersOf, sameAnswers, serve } from "./serving.ts";
@@ -30,6 +31,21 @@ function agreement(output: string): { readonly answered: number; readonly same: 
   return { answered: answers.size, same: sameAnswers(answers, answersOf(EMBEDDED)) };
 }
 
+/** How a server compared with itself was judged, and whether all but the last bits were the same. */
+function logprobsOf(output: string): unknown {
+  const { logprobs } = jsonOf(join(output, "comparison.json")) as Comparison;
+  if (logprobs.kind === "not judged")
+    return logprobs.reason.includes("asked for its own completion: ") ? NONE : logprobs;
+  const { way, docs, count, max, notFinite, parted } = logprobs;
+  return { way, docs, several: count > FEW, close: max < 1e-3 && notFinite === 0, parted: parted?.docs ?? 0 };
+}
+
+const NONE = "none, and every way was tried";
+
+function expectedLogprobs(way: Peer["logprobs"]): unknown {
+  return way === "none" ? NONE : { way, docs: FEW, several: true, close: true, parted: 0 };
+}
+
 function asked({ engine, model, docs }: Peer, limit = docs): string[] {
   return ["--engine", engine, "--model", model(), "--limit", String(limit)];
 }
@@ -56,6 +72,13 @@ describe.each(PEERS.map((peer) => [titleOf(peer), peer] as const))("%s", (_title
     const launch = [...asked(peer, FEW), "--launch", peer.launch()];
     const output = await evaluate([...launch, "--fused", "--baseline-env", "LIVE=0", "--fused-env", "LIVE=1"]);
     expect(sameAnswers(answersOf(output, "baseline"), answersOf(output, "fused"))).toBe(FEW);
+    expect(logprobsOf(output)).toEqual(expectedLogprobs(peer.logprobs));
+  });
+
+  it.skipIf(!present)("is judged by log-probabilities in chat, too", async () => {
+    const launch = [...asked(peer, FEW), "--chat", "--launch", peer.launch()];
+    const output = await evaluate([...launch, "--fused", "--baseline-env", "LIVE=0", "--fused-env", "LIVE=1"]);
+    expect(logprobsOf(output)).toEqual(expectedLogprobs(peer.logprobs === "none" ? "none" : "generated"));
   });
 
   it.skipIf(!present)("takes a chat in the model's own template", async () => {

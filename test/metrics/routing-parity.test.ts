@@ -37,6 +37,7 @@ describe("compareRouting", () => {
       idsMismatched: 0,
       tokensReordered: 0,
       tokensNotJudged: 0,
+      ties: { both: 0, onlyBaseline: 0, onlyFused: 0 },
       weights: { count: 6, sum: 0, max: 0, notFinite: 0 },
     });
   });

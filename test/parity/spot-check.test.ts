@@ -5,12 +5,13 @@ import type { RoutingImplementation } from "../../engine/routing/routing-data.ts
 import { spotCheckText } from "../../parity/report-text.ts";
 import { fixedCases } from "../../parity/routing-cases.ts";
 import { checkCase, checkedImplementation, embeddedFused, prepareCase, spotCheck } from "../../parity/spot-check.ts";
+import type { SpotCheckProgress } from "../../parity/spot-check.ts";
 
 const OPTIONS = { seed: 3, seconds: 0 };
 
 describe("a sound implementation", () => {
-  it("holds, and what was covered is stated", () => {
-    const check = spotCheck(embeddedFused(), OPTIONS);
+  it("holds, and what was covered is stated", async () => {
+    const check = await spotCheck(embeddedFused(), OPTIONS);
     expect(check).toMatchObject({ cases: fixedCases().length, failed: 0, failures: [] });
     expect(check.covered).toMatchObject({ nTokens: [1, 65536], nExpertsAct: [1, 16], nExpertsTot: [8, 512] });
     const text = spotCheckText("mine", 3, check).join("\n");
@@ -19,12 +20,17 @@ describe("a sound implementation", () => {
     expect(text).toMatch(/\nHeld: /);
   });
 
-  it("may use the row-sorted flat index", () => {
-    expect(spotCheck(checkedImplementation(routingFromTopk, "row-sorted"), OPTIONS).failed).toBe(0);
+  it("may use the row-sorted flat index", async () => {
+    const check = await spotCheck(checkedImplementation(routingFromTopk, "row-sorted"), OPTIONS);
+    expect(check.failed).toBe(0);
   });
 
-  it("is tried on drawn cases until its time is over", () => {
-    const check = spotCheck(embeddedFused(), { seed: 3, seconds: 0.5 });
+  it("is tried on drawn cases until its time is over", async () => {
+    const seen: SpotCheckProgress[] = [];
+    const check = await spotCheck(embeddedFused(), { seed: 3, seconds: 0.5, onProgress: (each) => seen.push(each) });
+    expect(seen).toHaveLength(check.cases);
+    const drawn = seen.filter(({ stretch }) => stretch === "drawn");
+    expect(drawn.map(({ cases }) => cases)).toEqual(drawn.map((_, index) => index));
     expect(check.cases).toBeGreaterThan(fixedCases().length);
     expect(check.failed).toBe(0);
   });
@@ -47,13 +53,13 @@ it("the largest case there is, with all that it has in one bucket, is checked li
   expect(checkCase(embeddedFused(), prepared).violations).toEqual([]);
 });
 
-it("a fault is named with its case, place and values, and does not end the check", () => {
+it("a fault is named with its case, place and values, and does not end the check", async () => {
   const faulty: RoutingImplementation = (input) => {
     const data = fusedRoutingFromTopk(input);
     if (input.nTokens === 1) data.hist[0]!++;
     return data;
   };
-  const check = spotCheck(checkedImplementation(faulty, "slot"), OPTIONS);
+  const check = await spotCheck(checkedImplementation(faulty, "slot"), OPTIONS);
   const ofOne = fixedCases().filter(({ nTokens }) => nTokens === 1);
   expect(check).toMatchObject({ cases: fixedCases().length, failed: ofOne.length });
   expect(check.failures[0]?.name).toBe(ofOne[0]?.name);

@@ -1,8 +1,19 @@
 /** A comparison with the size and the numbers of a real run, for the tests of what is rendered. */
 import { exactMatch } from "../../metrics/exact-match.ts";
 import { pairedDifference } from "../../metrics/paired.ts";
-import type { Comparison, FlippedDoc, MarkedAnswer, PairedByFilter, VariantSummary } from "../../reports/comparison.ts";
+import type { Interval } from "../../metrics/interval.ts";
+import { wilsonInterval } from "../../metrics/wilson.ts";
+import type {
+  AnswersVerdict,
+  Comparison,
+  FilterInterval,
+  FlippedDoc,
+  MarkedAnswer,
+  PairedByFilter,
+  VariantSummary,
+} from "../../reports/comparison.ts";
 import { tableInput } from "../../reports/lm-eval-results.ts";
+import { brokenPicture, heldPicture } from "./example-picture.ts";
 
 const DOCS = 200;
 
@@ -23,6 +34,11 @@ interface Scores {
   readonly flexible: ReturnType<typeof scores>;
 }
 
+function interval(filter: string, marks: readonly (0 | 1)[]): FilterInterval {
+  const correct = marks.filter((mark) => mark === 1).length;
+  return { filter, correct, n: DOCS, ...(wilsonInterval(correct, DOCS) as Interval) };
+}
+
 function variant({ strict, flexible }: Scores, name: "baseline" | "fused", seconds: number): VariantSummary {
   return {
     name,
@@ -36,6 +52,7 @@ function variant({ strict, flexible }: Scores, name: "baseline" | "fused", secon
         { filter: "flexible-extract", summary: exactMatch(flexible[name]) },
       ],
     }),
+    intervals: [interval("strict-match", strict[name]), interval("flexible-extract", flexible[name])],
     counts: { total: DOCS, scored: 198, unanswered: 2, failed: 0, skipped: 0 },
     truncated: 1,
     promptTokens: 98_412,
@@ -55,6 +72,11 @@ function paired({ strict, flexible }: Scores): PairedByFilter[] {
 
 const flipped: Scores = { strict: scores([168, 2, 1, 29]), flexible: scores([171, 2, 1, 26]) };
 const same: Scores = { strict: scores([170, 0, 0, 30]), flexible: scores([173, 0, 0, 27]) };
+
+function answersOf(of: Scores): AnswersVerdict {
+  const filters = paired(of).map(({ filter }) => ({ filter, decision: "inconclusive" as const }));
+  return { margin: 0.01, level: 0.025, method: "fixed", filters };
+}
 
 /** A flip under both filters, which found the same answers. */
 function flip(doc_id: number, baseline: MarkedAnswer, fused: MarkedAnswer): FlippedDoc[] {
@@ -103,6 +125,7 @@ export const broken: Comparison = {
         idsMismatched: layer === 4 ? 3 : 0,
         tokensReordered: layer * 2,
         tokensNotJudged: layer === 5 ? 812 : 0,
+        ties: { both: 0, onlyBaseline: 0, onlyFused: 0 },
         weights: {
           count: layer === 4 ? 449_953 : 449_956,
           sum: layer * 0.0021,
@@ -114,14 +137,35 @@ export const broken: Comparison = {
       firstUnexplained: { doc_id: 17, position: 440, layer: 4 },
     },
     invariants: { checked: 2_249_780, inAnswers: 281_540, broken: 0, firstBroken: null },
+    picture: brokenPicture,
   },
   logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0.0214, max: 0.000117, notFinite: 0 },
+  outputs: { kind: "not judged", reason: "the engine does not show what its layers give out" },
+  divergence: { kind: "judged", docs: DOCS, diverged: 0, unit: "token", medianPosition: null, first: [] },
+  levels: [
+    {
+      level: 1,
+      what: "routing data",
+      outcome: "pass",
+      found: "0 broken invariants in 2,531,320 entries",
+      threshold: "none broken",
+    },
+    {
+      level: 2,
+      what: "experts, as sets",
+      outcome: "fail",
+      found: "of 562,445 choices 2 unexplained",
+      threshold: "none unexplained",
+    },
+    { level: 3, what: "layer outputs", outcome: "not judged", found: "the engine | shows none", threshold: null },
+  ],
   verdict: {
+    outcome: "regressed",
+    answers: answersOf(flipped),
     held: false,
     complete: true,
     reasons: [
       "other experts in 2 of 562,445 choices, which no near-tie explains (the first: doc 17, position 440, layer 4)",
-      "answers: strict-match -0.50 points, 95 % interval -2.20 to +1.20: no loss shown",
     ],
   },
   notJudged: ["layer outputs", "speed beyond one run each"],
@@ -151,20 +195,27 @@ export const held: Comparison = {
         idsMismatched: 0,
         tokensReordered: 0,
         tokensNotJudged: 0,
+        ties: { both: 0, onlyBaseline: 0, onlyFused: 0 },
         weights: { count: 449_956, sum: 0, max: 0, notFinite: 0 },
       })),
       firstDivergence: null,
       firstUnexplained: null,
     },
     invariants: { checked: 2_249_780, inAnswers: 281_540, broken: 0, firstBroken: null },
+    picture: heldPicture,
   },
   logprobs: { kind: "judged", docs: DOCS, count: 14_077, sum: 0, max: 0, notFinite: 0 },
+  levels: broken.levels.map((row) =>
+    row.outcome === "fail" ? { level: 2, what: row.what, outcome: "pass", found: "all", threshold: "all" } : row,
+  ),
   verdict: {
+    outcome: "equivalent",
+    answers: answersOf(same),
     held: true,
     complete: true,
     reasons: [
-      "routing data sound; every token to the same experts with the same weights",
-      "answers: no doc of 200 flipped under any filter",
+      "by routing parity: routing data sound; every token to the same experts with the same weights; log-probabilities agree; no doc flipped",
+      "by the answers alone, strict-match, flexible-extract: 0.00 points (95 % interval -1.88 to +1.88) is inconclusive at a margin of 1 point; 381 docs without a flip would decide it",
     ],
   },
 };

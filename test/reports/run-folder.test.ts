@@ -119,12 +119,23 @@ describe("openRunFolder", () => {
     [{ ...options().settings, fused: true }, "fused was not set there and is true now"],
   ])("another run's settings are refused by name and value, and nothing is touched", async (settings, message) => {
     await (await openRunFolder(options())).close();
+    mkdirSync(join(path, "baseline"));
+    writeFileSync(join(path, "baseline", "completions.jsonl"), "{}\n");
     const before = readFileSync(join(path, "run.json"), "utf8");
     const text = await problem(openRunFolder(options({ settings })));
     expect(text).toContain(`${path} holds another run: ${message}`);
     expect(text).toContain("choose another --output");
     expect(readFileSync(join(path, "run.json"), "utf8")).toBe(before);
-    expect(readdirSync(path)).toEqual(["run.json"]);
+    expect(readdirSync(path)).toEqual(["baseline", "run.json"]);
+  });
+
+  test("where nothing was answered yet, other settings make it another run", async () => {
+    const first = await openRunFolder(options());
+    await (await first.openJournal("baseline")).close();
+    await first.close();
+    const other = await openRunFolder(options({ settings: { ...options().settings, seed: 42 } }));
+    expect([other.resumed, recordFile()]).toMatchObject([false, { settings: { seed: 42 }, variants: {} }]);
+    await other.close();
   });
 
   test("a folder with other files is refused and left as it is", async () => {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { RoutingCapture } from "../../engine/requests.ts";
 import { openSafetensors } from "../../engine/safetensors.ts";
 import { UserError } from "../../errors.ts";
+import { openCaptureFile } from "../../runners/capture-file.ts";
 import { CaptureStore } from "../../runners/capture-store.ts";
 import type { CaptureShape, StoredCapture } from "../../runners/capture-store.ts";
 
@@ -14,16 +15,26 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const SHAPE: CaptureShape = { layers: [1, 3], nExpertsAct: 2, nExpertsTot: 300, weights: true, margins: true };
+const SHAPE: CaptureShape = {
+  layers: [1, 3],
+  nExpertsAct: 2,
+  nExpertsTot: 300,
+  weights: true,
+  margins: true,
+  rule: { nGroup: 4, topkGroup: 2, groupScore: "best two" },
+};
 const DOCS: readonly StoredCapture[] = [
-  { docId: 4, nTokens: 3 },
-  { docId: 9, nTokens: 1 },
+  { docId: 4, nTokens: 3, closeRows: 2 },
+  { docId: 9, nTokens: 1, closeRows: 2 },
 ];
 
 /** Numbers that tell doc, layer and token apart. */
 function capture({ docId, nTokens }: StoredCapture): RoutingCapture {
   const { layers, nExpertsAct, nExpertsTot } = SHAPE;
   const entries = layers.length * nTokens * nExpertsAct;
+  // The last token of the first layer, and the first of the second.
+  const rows = Int32Array.from({ length: 2 }, (_, at) => nTokens - 1 + at);
+  const scores = Float32Array.from({ length: 2 * nExpertsTot }, (_, at) => docId * 1000 + at);
   const topkIds = Uint16Array.from({ length: entries }, (_, index) => 200 + docId * 10 + index);
   return {
     layers,
@@ -33,6 +44,7 @@ function capture({ docId, nTokens }: StoredCapture): RoutingCapture {
     topkIds,
     topkWeights: Float32Array.from(topkIds, (id) => id / 1024),
     margins: Float32Array.from({ length: layers.length * nTokens }, (_, row) => docId + row / 8),
+    close: { rows, scores, rule: SHAPE.rule! },
   };
 }
 
@@ -60,9 +72,19 @@ function expectWhole(path: string): void {
     expect([...file.read("layers.3.topk_weights")]).toEqual(
       [...file.read("layers.3.topk_ids")].map((id) => Number(id) / 1024),
     );
+    // Rows count all docs' tokens.
+    expect([...file.read("layers.1.close_rows")]).toEqual([2, 3]);
+    expect([...file.read("layers.3.close_rows")]).toEqual([0, 3]);
+    const scores = file.readFloat32("layers.3.close_scores");
+    expect([scores[0], scores[299], scores[300]]).toEqual([4300, 4599, 9300]);
   } finally {
     file.close();
   }
+  const opened = openCaptureFile(path);
+  const close = opened.read(1, 4).close?.(0);
+  expect(close?.rule).toEqual(SHAPE.rule);
+  expect([0, 1, 2].map((token) => close?.of(token)?.[0])).toEqual([undefined, 4000, 9000]);
+  opened.close();
 }
 
 describe("CaptureStore", () => {

@@ -156,6 +156,11 @@ describe("as vLLM hands them out", () => {
       topkIds,
       topkWeights: new Float32Array(4),
       margins: new Float32Array(2),
+      close: {
+        rows: new Int32Array(0),
+        scores: new Float32Array(0),
+        rule: { nGroup: 1, topkGroup: 1, groupScore: "best" as const },
+      },
     };
     const { dtype, shape, data } = readNpy(vllmRoutedExperts(capture, { nLayers: 2, start: 0 }));
     expect([dtype, shape, [...(data as number[])]]).toEqual(["<u2", [2, 2, 2], [0, 0, 300, 1, 0, 0, 2, 511]]);

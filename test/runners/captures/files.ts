@@ -19,6 +19,8 @@ export interface TestCapture {
   readonly weights: number[][];
   /** [layer][token] */
   readonly margins: number[][];
+  /** [layer] the scores of some tokens. Default: the file has none. */
+  readonly close?: readonly (readonly { readonly token: number; readonly scores: readonly number[] }[])[];
 }
 
 /** Docs of these lengths; ids, weights and margins are drawn, the same in every run. */
@@ -102,11 +104,26 @@ export function writeCaptureFile(path: string, capture: TestCapture, options: Wr
         { name: `layers.${layer}.topk_ids`, dtype: "U8" as const, shape: [n, k], data: Uint8Array.from(ids[index]!) },
         ...(weights ? [floats(`layers.${layer}.topk_weights`, [n, k], capture.weights[index]!)] : []),
         ...(margins ? [floats(`layers.${layer}.router_margin`, [n], capture.margins[index]!)] : []),
+        ...closeTensors(layer, capture.close?.[index], nExpertsTot),
       ]),
     ],
     { n_expts_tot: String(nExpertsTot), n_expts_act: String(k), moe_layers: layers.join(","), ...metadata },
   );
   return path;
+}
+
+function closeTensors(
+  layer: number,
+  close: NonNullable<TestCapture["close"]>[number] | undefined,
+  nExpertsTot: number,
+): (TensorSpec & { readonly data: Int32Array | Float32Array })[] {
+  if (close === undefined) return [];
+  const rows = Int32Array.from(close, ({ token }) => token);
+  const scores = close.flatMap((each) => [...each.scores]);
+  return [
+    { name: `layers.${layer}.close_rows`, dtype: "I32", shape: [rows.length], data: rows },
+    floats(`layers.${layer}.close_scores`, [rows.length, nExpertsTot], scores),
+  ];
 }
 
 function floats(

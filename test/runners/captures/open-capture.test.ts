@@ -238,6 +238,7 @@ describe("refuses", () => {
     return { name, dtype, shape, data };
   };
   const metadata = { n_expts_tot: "16", n_expts_act: "4", moe_layers: "1" };
+  const sound = tensor("layers.1.topk_ids", "U8", [2, 4]);
 
   it.each<[string, readonly ReturnType<typeof tensor>[], Readonly<Record<string, string>>, RegExp]>([
     ["no metadata", [tensor("layers.1.topk_ids", "U8", [2, 4])], {}, /no "n_expts_tot"/],
@@ -245,6 +246,36 @@ describe("refuses", () => {
     ["K beyond E", [], { ...metadata, n_expts_act: "17" }, /"n_expts_act" is "17", not a whole number from 1 to 16/],
     ["no layers", [], { ...metadata, moe_layers: "" }, /"moe_layers" is ""/],
     ["layers twice", [], { ...metadata, moe_layers: "1,1" }, /not layer numbers in rising order/],
+    [
+      "scores without rows",
+      [sound, tensor("layers.1.close_scores", "F32", [1, 16])],
+      metadata,
+      /no "close_rows" of I32/,
+    ],
+    [
+      "scores of another E",
+      [sound, tensor("layers.1.close_rows", "I32", [1]), tensor("layers.1.close_scores", "F32", [1, 8])],
+      metadata,
+      /no "close_scores" of F32 \[1, 16\]/,
+    ],
+    [
+      "groups that do not divide E",
+      [sound, tensor("layers.1.close_rows", "I32", [0]), tensor("layers.1.close_scores", "F32", [0, 16])],
+      { ...metadata, n_group: "3" },
+      /"n_group" 3 does not divide E = 16/,
+    ],
+    [
+      "more groups kept than there are",
+      [sound, tensor("layers.1.close_rows", "I32", [0]), tensor("layers.1.close_scores", "F32", [0, 16])],
+      { ...metadata, n_group: "4", topk_group: "5" },
+      /"topk_group" is "5"/,
+    ],
+    [
+      "an unknown score of groups",
+      [sound, tensor("layers.1.close_rows", "I32", [0]), tensor("layers.1.close_scores", "F32", [0, 16])],
+      { ...metadata, group_score: "mean" },
+      /"group_score" is "mean"/,
+    ],
     ["a missing tensor", [], metadata, /no tensor "layers.1.topk_ids"/],
     ["no tokens", [tensor("layers.1.topk_ids", "U8", [0, 4])], metadata, /holds no tokens/],
     ["ids of floats", [tensor("layers.1.topk_ids", "F32", [2, 4])], metadata, /"layers.1.topk_ids" is F32/],

@@ -65,6 +65,31 @@ it("weights come with prime-rl's form, and with no other", async () => {
   expect(routing.kind === "captured" && new Set(routing.routing.topkWeights)).toEqual(new Set([0.25]));
 });
 
+describe("a completion that is known as text only", () => {
+  it("is given as the tokens that the server makes of it", async () => {
+    const { runner, server } = await openOnCaptures({ giving: "vllm" });
+    const asIds = await capture(runner, GIVEN);
+    expect(await capture(runner, { kind: "given", completion: "abc" })).toEqual(asIds);
+    const [prompt, whole, given] = server.requests.slice(2).map(({ body }) => body);
+    expect([prompt?.["prompt"], whole?.["prompt"]]).toEqual([TEXT, `${TEXT}abc`]);
+    expect(given?.["prompt"]).toEqual([...PROMPT_IDS, 97, 98, 99]);
+  });
+
+  it("stands behind a conversation without a start token of its own", async () => {
+    const { runner, server } = await openOnCaptures({ giving: "vllm" }, { api: "chat" });
+    const { tokens, routing } = await capture(runner, { kind: "given", completion: "abc" }, chat("How many?"));
+    expect(tokens).toEqual({ kind: "known", prompt: characterIds("How many?"), completion: [97, 98, 99] });
+    expect(routing.kind).toBe("captured");
+    expect(server.requests[1]).toMatchObject({ path: "/v1/completions", body: { add_special_tokens: false } });
+  });
+
+  it("cannot be given where the server does not say its tokens", async () => {
+    const { runner } = await openOnCaptures({ giving: "vllm", tellsTokenIds: false });
+    const { routing } = await capture(runner, { kind: "given", completion: "abc" });
+    expect(routing).toMatchObject({ kind: "absent", cause: "no-tokens" });
+  });
+});
+
 describe("what is sent", () => {
   it("answers are asked for as if there were no captures", async () => {
     const { runner, server } = await openOnCaptures({ giving: "sglext" });

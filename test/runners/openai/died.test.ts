@@ -69,6 +69,24 @@ describe("a server that dies", () => {
     expect(DOCS.map((doc) => all.get(doc))).toEqual(DOCS.map((doc) => `Answer to doc ${doc}`));
   });
 
+  it("also when all requests wait for long before they try again", async () => {
+    const { runner, server } = await openOn(
+      { delayMs: () => 2 },
+      {
+        retries: { attempts: 50, baseMs: 600_000, capMs: 600_000 },
+        breaker: { unreachableMs: 300 },
+        random: () => 0.9,
+      },
+    );
+    const { failed, error } = await askAll(runner, DOCS, async (done) => {
+      if (done === 100) await server.close();
+    });
+    expect((error as Error).message).toMatch(
+      /^the server has been out of reach for 0\.3 s: .*(ECONNREFUSED|the connection broke)/,
+    );
+    expect(failed).toEqual([]);
+  });
+
   it("also when it goes on accepting requests and answers none of them", async () => {
     let dead = false;
     const { runner } = await openOn(
@@ -95,6 +113,17 @@ describe("a server that dies", () => {
     expect(performance.now() - start).toBeGreaterThan(150);
     expect(runner.stats.failures.get("reset")).toBe(server.requests.length - 40);
     expect(server.requests.length).toBe(50);
+  });
+
+  it("a key that is no longer taken ends the run with advice", async () => {
+    let revoked = false;
+    const { runner } = await openOn({ fault: () => (revoked ? "status 401" : undefined), delayMs: () => 1 });
+    const { failed, error } = await askAll(runner, DOCS, async (done) => {
+      revoked = done >= 50;
+    });
+    expect(error).toBeInstanceOf(EngineLostError);
+    expect((error as Error).message).toMatch(/^the server refuses the key: .*HTTP 401.*; set OPENAI_API_KEY to one/);
+    expect(failed.length).toBeLessThan(20);
   });
 
   it("but not when the requests are to blame", async () => {

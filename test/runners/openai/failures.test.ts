@@ -143,15 +143,42 @@ describe("waiting", () => {
     expect(performance.now() - start).toBeGreaterThanOrEqual(195);
   });
 
-  it("but not for longer than the cap", async () => {
+  it("also where that is far longer than its own waits, and with what it was not asked about", async () => {
+    const told: string[] = [];
+    let turnedAway = 0;
+    const { runner, server } = await openOn(
+      {
+        intercept: ({ method }, response) => {
+          if (method !== "POST" || turnedAway > 0) return false;
+          turnedAway++;
+          response.writeHead(429, { "retry-after": "6" }).end();
+          return true;
+        },
+      },
+      { retries: { baseMs: 1, capMs: 2 }, notify: (text) => told.push(text) },
+    );
+    const start = performance.now();
+    const first = ask(runner);
+    await expect.poll(() => told.length).toBe(1);
+    const second = ask(runner);
+    await Promise.all([first, second]);
+    expect(performance.now() - start).toBeGreaterThanOrEqual(5995);
+    // The second one was held back rather than turned away.
+    expect([turnedAway, server.requests.length]).toEqual([1, 3]);
+    expect(told[0]).toMatch(/^no request is sent before \d.*: .*HTTP 429/);
+  });
+
+  it("but not for a day: that is a failure with its reason", async () => {
     const { runner } = await openOn({
       intercept: ({ method }, response) => {
-        if (method !== "POST" || runner.stats.retries > 0) return false;
+        if (method !== "POST") return false;
         response.writeHead(429, { "retry-after": "86400" }).end();
         return true;
       },
     });
-    expect(await ask(runner)).toMatchObject({ text: "Answer to 1 + 1" });
+    const { attempts, message } = await failure(ask(runner));
+    expect(attempts).toBe(1);
+    expect(message).toMatch(/HTTP 429.*; it asks to be left alone for 86400 s, and is waited for 600 s at most$/);
   });
 
   it.each(["hang", "hang half-way", "drip"] as const)(

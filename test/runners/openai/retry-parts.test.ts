@@ -1,6 +1,6 @@
 /** The pure parts of trying again: waits, who is asked next, when to stop. */
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { backoffMs, parseRetryAfter } from "../../../runners/openai/backoff.ts";
 import { Breaker } from "../../../runners/openai/breaker.ts";
 import type { Failure, FailureKind } from "../../../runners/openai/failure.ts";
@@ -17,7 +17,7 @@ describe("backoffMs", () => {
     expect(backoffMs(2, undefined, options, () => 0)).toBe(0);
   });
 
-  it("waits at least what the server asked for, and never more than the cap", () => {
+  it("waits all that the server asked for, and its own share after that", () => {
     fc.assert(
       fc.property(
         fc.nat(2000),
@@ -25,8 +25,8 @@ describe("backoffMs", () => {
         fc.double({ min: 0, max: 0.999, noNaN: true }),
         (retry, after, share) => {
           const wait = backoffMs(retry, after, options, () => share);
-          expect(wait).toBeGreaterThanOrEqual(Math.min(after, options.capMs));
-          expect(wait).toBeLessThanOrEqual(options.capMs);
+          expect(wait).toBeGreaterThanOrEqual(after);
+          expect(wait).toBeLessThanOrEqual(after + options.capMs);
         },
       ),
     );
@@ -95,6 +95,18 @@ describe("Replicas", () => {
     expect(replicas.acquire("a").replica).toBe("a");
   });
 
+  it("spares one that asked to be left alone, and knows when one is free again", () => {
+    let now = 0;
+    const replicas = new Replicas(["a", "b"], () => now);
+    replicas.acquire().hold(60_000);
+    expect([replicas.acquire().replica, replicas.acquire().replica, replicas.heldMs()]).toEqual(["b", "b", 0]);
+    replicas.acquire().hold(30_000);
+    now = 10_000;
+    expect(replicas.heldMs()).toBe(20_000);
+    now = 30_000;
+    expect([replicas.heldMs(), replicas.acquire().replica]).toEqual([0, "b"]);
+  });
+
   it("asks the only one there is, whatever it did", () => {
     const replicas = new Replicas(["a"], () => 0);
     replicas.acquire().unreachable();
@@ -148,12 +160,34 @@ describe("Breaker", () => {
     const one = breaker();
     for (let i = 0; i < 10; i++) one.requestFailed(failed("status", 400));
     one.requestFailed(failed("status", 500));
-    one.requestFailed(failed("status", 401));
+    one.requestFailed(failed("status", 500));
     one.requestAnswered();
     one.requestFailed(failed("malformed"));
     one.requestFailed(failed("first-byte-timeout"));
     expect(one.signal.aborted).toBe(false);
     one.requestFailed(failed("cut"));
     expect((one.signal.reason as Error).message).toMatch(/^3 requests in a row got no answer; the last: cut!/);
+  });
+
+  it("looks whether the server is back once the time is over, though no request does", async () => {
+    const looks: boolean[] = [true, false];
+    const one = new Breaker({ unreachableMs: 20, failedInARow: 3 }, { probe: async () => looks.shift() ?? false });
+    one.attemptFailed(failed("unreachable"), 1, performance.now());
+    await vi.waitUntil(() => looks.length === 1);
+    expect(one.signal.aborted).toBe(false);
+    one.attemptFailed(failed("unreachable"), 1, performance.now());
+    await vi.waitUntil(() => one.signal.aborted);
+    expect((one.signal.reason as Error).message).toMatch(/^the server has been out of reach for .*unreachable!/);
+  });
+
+  it("says what to do about a key that is refused again and again", () => {
+    const one = new Breaker({ unreachableMs: 1000, failedInARow: 20 }, { keyAdvice: "set THE_KEY" });
+    one.requestFailed(failed("status", 401));
+    one.requestFailed(failed("status", 403));
+    one.requestAnswered();
+    for (let i = 0; i < 2; i++) one.requestFailed(failed("status", 401));
+    expect(one.signal.aborted).toBe(false);
+    one.requestFailed(failed("status", 401));
+    expect((one.signal.reason as Error).message).toMatch(/^the server refuses the key: status!; set THE_KEY, and/);
   });
 });

@@ -95,6 +95,12 @@ describe("broken", () => {
       altered(SOUND, (id, row, layer, slot) => (layer === 0 ? (row + slot * 3) % 32 : id)),
     ],
     [
+      "the same ids for every token where the target is dense",
+      "dense-layer",
+      "layer 0 is dense by the model's config but carries ids",
+      altered(SOUND, (id, _, layer, slot) => (layer === 0 ? 3 + slot : id)),
+    ],
+    [
       "an expert twice",
       "duplicate-ids",
       "layer 3, row 40: expert 9 twice, where 4 different ones are chosen",

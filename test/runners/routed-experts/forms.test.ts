@@ -247,3 +247,27 @@ it("an unknown form lists those there are", () => {
   );
   expect(() => getForm("constructor")).toThrow("no form of routed experts");
 });
+
+describe("a -1 in a type that has none", () => {
+  const first = { layer: 1, slot: 0 };
+  const holding = (id: number): Ids => {
+    const values = [...SOUND.values];
+    values[first.layer * SOUND.k + first.slot] = id;
+    return { ...SOUND, values };
+  };
+
+  it.each([
+    ["|u1", 0xff],
+    ["<u2", 0xffff],
+  ] as const)("of %s is %d: a cached row, not an expert out of range", (dtype, wrapped) => {
+    const { kind, ...rest } = read("vllm", choice(npyText(holding(wrapped), dtype)));
+    expect([kind, rest]).toEqual(["broken", expect.objectContaining({ fault: "cached" })]);
+  });
+
+  it("is an expert where there are so many", () => {
+    const layout = { ...LAYOUT, nExpertsTot: 256 };
+    expect(read("vllm", choice(npyText(holding(0xff), "|u1")), layout).kind).toBe("captured");
+    const other = read("vllm", choice(npyText(holding(0xfe), "|u1")), { ...LAYOUT, nExpertsTot: 200 });
+    expect(other).toMatchObject({ kind: "broken", fault: "out-of-range" });
+  });
+});

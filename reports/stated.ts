@@ -1,4 +1,4 @@
-import type { JsonObject } from "../reports/json.ts";
+import type { JsonObject } from "./json.ts";
 
 /** A text that a run record states under a name; `unknown` where it does not. */
 export function stated(record: JsonObject, name: string): string {
