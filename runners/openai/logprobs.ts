@@ -12,6 +12,7 @@ import { transient } from "./failure.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { buildBody } from "./request-body.ts";
 import { RequestFailedError } from "./request-failed-error.ts";
+import type { Traffic } from "./stats.ts";
 import { echoedLogprobs, generatedTokens, promptLogprobs } from "./token-logprobs.ts";
 import type { NamedLogprobs } from "./token-logprobs.ts";
 import { Transport } from "./transport.ts";
@@ -25,6 +26,8 @@ export interface LogprobAskerOptions extends Omit<ResolvedOptions, "captures" | 
   readonly breaker: Breaker;
   /** Ends, with its reason, whatever is asked. */
   readonly closed: AbortSignal;
+  /** Counted into. */
+  readonly traffic: Traffic;
   readonly model: string;
 }
 
