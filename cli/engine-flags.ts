@@ -7,6 +7,7 @@ import type { VariantFlags } from "../runners/config/index.ts";
 import type { OpenAiRunnerOptions } from "../runners/openai/index.ts";
 import type { VariantEngines } from "../runners/variant-engines.ts";
 import { listFlag, textFlag } from "./flags.ts";
+import { keepHeapLean } from "./lean-heap.ts";
 import type { ListFlag, TextFlag } from "./flags.ts";
 
 const group = "Engines:";
@@ -158,6 +159,7 @@ export async function enginesOf(
     extraBody: extraBody(flags["extra-body"]),
     ...(flags.capture !== undefined && { tokenIds: true, captures: { layout: readMoeLayout(flags.capture) } }),
   } satisfies Partial<OpenAiRunnerOptions>;
+  keepHeapLean();
   const { baseline, ...rest } = resolved;
   return () =>
     new ServerVariants({ shared: rest, ...rest, baseline, ask, allowDifferences: flags["allow-differences"] });

@@ -74,6 +74,7 @@ function journalled({ answer, ms }: Extract<Outcome, { kind: "completed" }>): {
   finish_reason: "stop" | "length";
   prompt_tokens: number;
   completion_tokens: number;
+  reasoning?: string;
   token_ids?: readonly number[];
   routing?: { checked: number; broken: number; first: string | null };
   ms: number;
@@ -84,6 +85,7 @@ function journalled({ answer, ms }: Extract<Outcome, { kind: "completed" }>): {
     finish_reason: answer.finishReason,
     prompt_tokens: answer.promptTokens,
     completion_tokens: answer.completionTokens,
+    ...(answer.reasoning === undefined ? {} : { reasoning: answer.reasoning }),
     ...(answer.tokenIds === undefined ? {} : { token_ids: answer.tokenIds }),
     ...(answer.invariants && { routing: routingOf(answer.invariants) }),
     ms: Math.round(ms * 1000) / 1000,

@@ -12,20 +12,23 @@ export interface MarksByDoc {
 
 interface Column {
   readonly exactMatch: Uint8Array;
-  readonly extracted: (string | null)[];
+  /** Places in the list of texts. */
+  readonly extracted: Uint32Array;
 }
 
 export class CompactMarks implements MarksByDoc {
   readonly #answered: Uint8Array;
   readonly #columns: ReadonlyMap<string, Column>;
   /** Answers to grade-school problems repeat themselves: each is held once. */
-  readonly #texts: Map<string, string> = new Map();
+  readonly #texts: (string | null)[] = [null];
+  readonly #places: Map<string | null, number> = new Map([[null, 0]]);
   #size = 0;
 
   /** @param docs - doc ids are below it */
   constructor(filters: readonly string[], docs: number) {
     this.#answered = new Uint8Array(docs);
-    this.#columns = new Map(filters.map((filter) => [filter, { exactMatch: new Uint8Array(docs), extracted: [] }]));
+    const column = (): Column => ({ exactMatch: new Uint8Array(docs), extracted: new Uint32Array(docs) });
+    this.#columns = new Map(filters.map((filter) => [filter, column()]));
   }
 
   set(docId: number, marks: ReadonlyMap<string, Marked>): void {
@@ -34,15 +37,18 @@ export class CompactMarks implements MarksByDoc {
     for (const [filter, { exactMatch, extracted }] of this.#columns) {
       const marked = marks.get(filter);
       exactMatch[docId] = marked?.exactMatch ?? 0;
-      extracted[docId] = this.#once(marked?.extracted ?? null);
+      extracted[docId] = this.#placeOf(marked?.extracted ?? null);
     }
   }
 
-  #once(text: string | null): string | null {
-    if (text === null) return null;
-    const known = this.#texts.get(text);
-    if (known === undefined) this.#texts.set(text, text);
-    return known ?? text;
+  #placeOf(text: string | null): number {
+    const known = this.#places.get(text);
+    if (known !== undefined) return known;
+    // Cut out of an answer, it would keep the whole of it in the memory.
+    const own = text === null ? null : Buffer.from(text, "utf16le").toString("utf16le");
+    const place = this.#texts.push(own) - 1;
+    this.#places.set(own, place);
+    return place;
   }
 
   get size(): number {
@@ -62,14 +68,14 @@ export class CompactMarks implements MarksByDoc {
     return new Map(
       [...this.#columns].map(([filter, { exactMatch, extracted }]) => [
         filter,
-        { extracted: extracted[docId] ?? null, exactMatch: exactMatch[docId] === 1 ? 1 : 0 },
+        { extracted: this.#texts[extracted[docId] as number] ?? null, exactMatch: exactMatch[docId] === 1 ? 1 : 0 },
       ]),
     );
   }
 
   /** Under one filter, by rising doc id. */
-  exactMatches(filter: string): (0 | 1)[] {
+  exactMatches(filter: string): Uint8Array {
     const column = this.#columns.get(filter)?.exactMatch;
-    return [...this.keys()].map((docId) => (column?.[docId] === 1 ? 1 : 0));
+    return (column ?? new Uint8Array()).filter((_, docId) => this.has(docId));
   }
 }

@@ -3,6 +3,7 @@ import { exactMatch } from "../metrics/exact-match.ts";
 import { wilsonInterval } from "../metrics/wilson.ts";
 import type { FilterInterval, VariantSummary } from "../reports/comparison.ts";
 import { writeFileAtomic } from "../reports/files.ts";
+import type { Completed } from "../reports/journal-row.ts";
 import type { Journal } from "../reports/journal.ts";
 import { buildResults, lmEvalFileNames, resultsText, tableInput } from "../reports/lm-eval-results.ts";
 import type { LmEvalResultsInput } from "../reports/lm-eval-results.ts";
@@ -40,7 +41,7 @@ export async function markVariant(name: string, journal: Journal, options: MarkV
     task.filters.map((filter) => filter.name),
     settings.docs,
   );
-  const tally = { scored: 0, unanswered: 0, failed: 0, truncated: 0, promptTokens: 0, generatedTokens: 0 };
+  const tally = { scored: 0, unanswered: 0, failed: 0, truncated: 0, reasoned: 0, promptTokens: 0, generatedTokens: 0 };
   const failures: { doc_id: number; reason: string }[] = [];
   for (const doc of prompts()) {
     const outcome = (await journal.read(doc.docId))?.outcome;
@@ -54,10 +55,11 @@ export async function markVariant(name: string, journal: Journal, options: MarkV
     marks.set(doc.docId, marked);
     tally[[...marked.values()].some(({ extracted }) => extracted !== null) ? "scored" : "unanswered"] += 1;
     if (outcome.finish_reason === "length") tally.truncated += 1;
+    if (outcome.reasoning !== undefined) tally.reasoned += 1;
     tally.promptTokens += outcome.prompt_tokens;
     tally.generatedTokens += outcome.completion_tokens;
   }
-  const { scored, unanswered, failed, truncated, promptTokens, generatedTokens } = tally;
+  const { scored, unanswered, failed, truncated, reasoned, promptTokens, generatedTokens } = tally;
   const seconds = folder.record.variants[name]?.seconds ?? 0;
   const input = await resultsInput(name, journal, marks, options, seconds);
   const { results } = lmEvalFileNames(task.name, new Date(folder.record.created));
@@ -71,6 +73,7 @@ export async function markVariant(name: string, journal: Journal, options: MarkV
       intervals: input.scores.flatMap(wilson),
       counts: { total: settings.docs, scored, unanswered, failed, skipped },
       truncated,
+      ...(reasoned > 0 && { reasoned }),
       promptTokens,
       generatedTokens,
       seconds,
@@ -102,7 +105,7 @@ async function resultsInput(
       for (const doc of prompts()) {
         const outcome = (await journal.read(doc.docId))?.outcome;
         if (outcome?.kind !== "completed") continue;
-        yield sampleSource(doc, outcome.text, marks.get(doc.docId) as ReadonlyMap<string, Marked>, generation);
+        yield sampleSource(doc, outcome, marks.get(doc.docId) as ReadonlyMap<string, Marked>, generation);
       }
     },
   });
@@ -144,7 +147,7 @@ async function resultsInput(
 
 function sampleSource(
   doc: PromptedDoc,
-  completion: string,
+  { text: completion, reasoning }: Completed,
   marks: ReadonlyMap<string, Marked>,
   generation: SampleSource["generation"],
 ): SampleSource {
@@ -156,6 +159,7 @@ function sampleSource(
     prompt: doc.prompt.kind === "chat" ? [text] : text,
     generation,
     completion,
+    ...(reasoning !== undefined && { reasoning }),
     answers: Object.fromEntries(
       [...marks].map(([filter, { extracted, exactMatch: match }]) => [filter, { extracted, exact_match: match }]),
     ),

@@ -39,7 +39,7 @@ export interface PairedDifference {
  *
  * @throws RangeError when the lengths differ or a score is neither 0 nor 1.
  */
-export function pairedDifference(baseline: ArrayLike<0 | 1>, fused: ArrayLike<0 | 1>): PairedDifference {
+export function pairedDifference(baseline: ArrayLike<number>, fused: ArrayLike<number>): PairedDifference {
   const n = baseline.length;
   if (fused.length !== n)
     throw new RangeError(`${n} baseline scores but ${fused.length} fused ones: pair them doc by doc`);

@@ -40,6 +40,8 @@ export interface VariantSummary {
   readonly counts: OutcomeCounts;
   /** Completions cut at `max_tokens`. */
   readonly truncated: number;
+  /** Answers that came with reasoning, which is kept apart and not marked. Missing where none did. */
+  readonly reasoned?: number;
   readonly promptTokens: number;
   readonly generatedTokens: number;
   /** Wall clock of this variant, over all sessions of a resumed run. */

@@ -102,11 +102,12 @@ function levelsBlock({ levels }: Comparison): string {
 }
 
 function variantLine(variant: VariantSummary): string {
-  const { name, counts, truncated, promptTokens, generatedTokens, seconds } = variant;
+  const { name, counts, truncated, reasoned = 0, promptTokens, generatedTokens, seconds } = variant;
   const rate = rates(variant);
   const outcomes =
     `${counted(counts.total, "doc")} (${count(counts.scored)} scored, ${count(counts.unanswered)} unanswered, ` +
-    `${count(counts.failed)} failed, ${count(counts.skipped)} skipped), ${count(truncated)} cut at max_tokens`;
+    `${count(counts.failed)} failed, ${count(counts.skipped)} skipped), ${count(truncated)} cut at max_tokens` +
+    (reasoned === 0 ? "" : `, ${count(reasoned)} with reasoning kept apart`);
   const tokens =
     `${count(promptTokens)} prompt tokens (${rate.prompt}/s), ` +
     `${count(generatedTokens)} generated (${rate.generated}/s)`;

@@ -210,6 +210,16 @@ export function cutWarnings(variants: readonly VariantSummary[]): string[] {
   });
 }
 
+/** Where a model's reasoning has gone: it is no part of what is marked. */
+export function reasoningSentences(variants: readonly VariantSummary[]): string[] {
+  return variants.flatMap(({ name, counts, reasoned = 0 }) =>
+    reasoned === 0
+      ? []
+      : `${name}: ${count(reasoned)} of ${counted(counts.scored + counts.unanswered, "answer")} came with reasoning, ` +
+        "kept apart (reasoning in completions.jsonl and in the samples) and not scored.",
+  );
+}
+
 /** Prompt and generated tokens per second, both over the variant's wall clock. */
 export function rates(variant: VariantSummary): { readonly prompt: string; readonly generated: string } {
   const { counts, promptTokens, generatedTokens, seconds } = variant;

@@ -6,6 +6,8 @@ export interface Completed {
   readonly finish_reason: "stop" | "length";
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
+  /** What a reasoning model said before its answer. It is no part of what is marked. */
+  readonly reasoning?: string;
   readonly token_ids?: readonly number[];
   /** Entries of routing data that the answer came from and that were checked, how many were broken, and the first of these. */
   readonly routing?: { readonly checked: number; readonly broken: number; readonly first: string | null };
@@ -66,6 +68,8 @@ function completedProblem(outcome: Readonly<Record<string, unknown>>): string | 
   const routing = outcome["routing"];
   if (routing !== undefined && !(isObject(routing) && isCount(routing["checked"]) && isCount(routing["broken"])))
     return "outcome.routing must have the counts checked and broken";
+  if (outcome["reasoning"] !== undefined && typeof outcome["reasoning"] !== "string")
+    return "outcome.reasoning must be a string";
   const ids = outcome["token_ids"];
   return ids === undefined || (Array.isArray(ids) && ids.every(isCount))
     ? undefined

@@ -3,17 +3,12 @@ import { open, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../errors.ts";
 import { fileProblem, makeFolder } from "./files.ts";
+import { JournalIndex, type Entry } from "./journal-index.ts";
 import { parseJournalRow, type JournalRow } from "./journal-row.ts";
 import { readLines, type Line } from "./lines.ts";
 
 /** No honest row comes near this; a file without line feeds must not fill the memory. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
-
-interface Entry {
-  readonly offset: number;
-  readonly bytes: number;
-  readonly failed: boolean;
-}
 
 /** A stretch of the file. Rows in it never change: new ones are put behind them. */
 interface Block {
@@ -42,7 +37,7 @@ export async function openJournal(path: string): Promise<Journal> {
     await makeFolder(dirname(path));
     const file = await open(path, constants.O_RDWR | constants.O_CREAT);
     try {
-      const index = new Map<number, Entry>();
+      const index = new JournalIndex();
       const size = await readIndex(file, path, index);
       if (size < (await file.stat()).size) await file.truncate(size);
       return new Journal(path, file, index, size);
@@ -56,7 +51,7 @@ export async function openJournal(path: string): Promise<Journal> {
 }
 
 /** Fills the index; returns where the last whole line ends. */
-async function readIndex(file: FileHandle, path: string, index: Map<number, Entry>): Promise<number> {
+async function readIndex(file: FileHandle, path: string, index: JournalIndex): Promise<number> {
   const { size } = await file.stat();
   let end = 0;
   const lines = readLines(file, size, MAX_LINE_BYTES);
@@ -101,7 +96,7 @@ function corrupt(path: string, line: number, problem: string, cause?: unknown): 
 export class Journal {
   readonly path: string;
   readonly #file: FileHandle;
-  readonly #index: Map<number, Entry>;
+  readonly #index: JournalIndex;
   #size: number;
   #queue: Waiting[] = [];
   readonly #queued: Set<number> = new Set();
@@ -111,7 +106,7 @@ export class Journal {
   #closed = false;
 
   /** Use `openJournal`. */
-  constructor(path: string, file: FileHandle, index: Map<number, Entry>, size: number) {
+  constructor(path: string, file: FileHandle, index: JournalIndex, size: number) {
     this.path = path;
     this.#file = file;
     this.#index = index;
@@ -222,7 +217,7 @@ export class Journal {
 
   /** The rows by rising doc id, one per doc, read one at a time; can be iterated again and again. */
   async *rows(): AsyncGenerator<JournalRow> {
-    for (const docId of Float64Array.from(this.#index.keys()).toSorted()) {
+    for (const docId of this.#index.docIds()) {
       const row = await this.read(docId);
       if (row !== undefined) yield row;
     }

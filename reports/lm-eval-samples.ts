@@ -18,6 +18,8 @@ export interface SampleSource {
   /** The task's generation settings as lm-eval logs them: before the engine's own defaults. */
   readonly generation: { readonly [key: string]: PythonValue };
   readonly completion: string;
+  /** What a reasoning model said before it. */
+  readonly reasoning?: string;
   /** By filter name. */
   readonly answers: Readonly<Record<string, { readonly extracted: string | null; readonly exact_match: 0 | 1 }>>;
   readonly doc_hash: string;
@@ -42,6 +44,8 @@ export function sampleRow(source: SampleSource, filter: string): { readonly [key
     prompt_hash: source.prompt_hash,
     target_hash: source.target_hash,
     exact_match: new PythonFloat(answer.exact_match),
+    // Not in lm-eval's schema, whose readers take the fields that they know.
+    ...(source.reasoning !== undefined && { reasoning: source.reasoning }),
   };
 }
 

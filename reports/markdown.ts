@@ -8,6 +8,7 @@ import {
   levelsSentence,
   logprobSentence,
   rates,
+  reasoningSentences,
   routingSentences,
   unpairedText,
   verdictWord,
@@ -184,6 +185,7 @@ function work({ variants }: Comparison): string[] {
     ),
     ...failures,
     ...cutWarnings(variants).map((warning) => `Warning: ${prose(warning)}`),
+    ...reasoningSentences(variants).map((sentence) => prose(sentence)),
     `Unanswered docs count as wrong. Time is the wall clock of one run${variants.length > 1 ? " each" : ""}, rates are over it: an observation, not a benchmark.`,
   ];
 }

@@ -7,7 +7,7 @@ import type { ServerContext } from "./context.ts";
 import { chatLogprobs } from "./logprobs.ts";
 import { planChoices, streamingOf, writeRouting } from "./plan.ts";
 import type { Format, Plan } from "./plan.ts";
-import { readChat } from "./prompts.ts";
+import { checkRoom, readChat } from "./prompts.ts";
 import { fieldsReader, MAX_TOP_LOGPROBS } from "./request-fields.ts";
 import type { CommonFields } from "./request-fields.ts";
 
@@ -36,9 +36,11 @@ export function planChat(context: ServerContext, body: unknown): Plan {
   checkModel(context, fields.model);
   if (fields.top_logprobs && fields.logprobs !== true)
     throw badField("top_logprobs", "top_logprobs can only be given with logprobs: true");
+  const param = typeof fields.max_completion_tokens === "number" ? "max_completion_tokens" : "max_tokens";
   const maxTokens = fields.max_completion_tokens ?? fields.max_tokens ?? undefined;
   if (maxTokens === 0) throw badField("max_tokens", "max_tokens must be at least 1");
   const ids = readChat(context, fields.messages.map(toChatMessage));
+  checkRoom(context, [{ ids }], param, maxTokens);
   const topLogprobs = fields.logprobs === true ? (fields.top_logprobs ?? 0) : undefined;
   return {
     choices: planChoices(context, fields, { prompts: [{ ids, text: "" }], maxTokens, echo: false, topLogprobs }),

@@ -6,7 +6,7 @@ import type { ServerContext } from "./context.ts";
 import { CompletionLogprobsWriter } from "./logprobs.ts";
 import { planChoices, streamingOf, writeRouting } from "./plan.ts";
 import type { Format, Plan } from "./plan.ts";
-import { readPrompts } from "./prompts.ts";
+import { checkRoom, readPrompts } from "./prompts.ts";
 import { fieldsReader, MAX_TOP_LOGPROBS } from "./request-fields.ts";
 import type { CommonFields } from "./request-fields.ts";
 
@@ -29,6 +29,7 @@ export function planCompletion(context: ServerContext, body: unknown): Plan {
   const echo = fields.echo ?? false;
   if (maxTokens === 0 && !echo) throw badField("max_tokens", "max_tokens can only be 0 together with echo: true");
   const prompts = readPrompts(context, fields.prompt, maxTokens > 0);
+  checkRoom(context, prompts, "max_tokens", fields.max_tokens);
   const topLogprobs = fields.logprobs ?? undefined;
   return {
     choices: planChoices(context, fields, { prompts, maxTokens, echo, topLogprobs }),

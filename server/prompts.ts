@@ -55,6 +55,29 @@ export function readChat(context: ServerContext, messages: readonly ChatMessage[
   return ids;
 }
 
+/**
+ * As vLLM and OpenAI have it: more tokens than the context has room for are refused, not cut to what there is, so that
+ * nobody takes an answer that had less room for one that had what was asked for.
+ *
+ * @param maxTokens - as the client gave it; where it gave none, an answer ends with the context
+ * @throws ApiError 400
+ */
+export function checkRoom(
+  { engine }: ServerContext,
+  prompts: readonly Pick<PromptTokens, "ids">[],
+  param: string,
+  maxTokens: number | null | undefined,
+): void {
+  const { contextLength } = engine.config;
+  const longest = Math.max(...prompts.map(({ ids }) => ids.length));
+  if (typeof maxTokens !== "number" || longest + maxTokens <= contextLength) return;
+  // Clients look for the first sentence, which is the protocol's.
+  const message =
+    `This model's maximum context length is ${contextLength} tokens. However, you requested ${longest + maxTokens} tokens ` +
+    `(${longest} in the prompt, ${maxTokens} for the completion): ${param} can be at most ${contextLength - longest}`;
+  throw tooLong(param, message);
+}
+
 function isListOfPrompts(prompt: unknown): prompt is readonly unknown[] {
   return Array.isArray(prompt) && (typeof prompt[0] === "string" || Array.isArray(prompt[0]));
 }

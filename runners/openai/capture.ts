@@ -24,8 +24,6 @@ import type { Traffic } from "./stats.ts";
 import { Transport } from "./transport.ts";
 
 export interface Capturer {
-  /** Of the captures alone. */
-  readonly traffic: Readonly<Traffic>;
   readonly capture: (prompt: RunnerPrompt, request: CaptureRequest, signal: AbortSignal) => Promise<CapturedSequence>;
   close(): Promise<void>;
 }
@@ -35,6 +33,8 @@ export interface CapturerOptions extends Omit<ResolvedOptions, "captures" | "bre
   readonly holds: Holds;
   /** Ends, with its reason, whatever is asked. */
   readonly closed: AbortSignal;
+  /** Counted into. */
+  readonly traffic: Traffic;
   readonly captures: CaptureSetup;
   readonly model: string;
 }
@@ -50,7 +50,6 @@ export function createCapturer(options: CapturerOptions): Capturer {
   const [first, ...others] = baseUrls;
   const open = (url: URL): Transport => new Transport(url, timeouts, limits);
   const transports: [Transport, ...Transport[]] = [open(first), ...others.map(open)];
-  const traffic: Traffic = { inFlight: 0, pieces: 0 };
   const settings = {
     dialect,
     api,
@@ -62,7 +61,7 @@ export function createCapturer(options: CapturerOptions): Capturer {
   };
   const chatOrNot = api === "chat" ? "/chat/completions" : "/completions";
   const ask = (path: string, body: () => string, signal: AbortSignal): Promise<unknown> =>
-    askJson(transports, { path, body }, { ...options, traffic }, signal);
+    askJson(transports, { path, body }, options, signal);
 
   /** A salt of its own keeps an attempt off the prefix cache: all of its rows are then routed in it. */
   const fields = (): Fields => ({ ...captures.fields, cache_salt: randomUUID() });
@@ -186,7 +185,6 @@ export function createCapturer(options: CapturerOptions): Capturer {
   };
 
   return {
-    traffic,
     capture: (prompt, request, signal) =>
       request.kind === "given" ? given(prompt, request, signal) : generated(prompt, request, signal),
     close: async () => {

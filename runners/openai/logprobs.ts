@@ -13,14 +13,12 @@ import type { Holds } from "./holds.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { buildBody } from "./request-body.ts";
 import { RequestFailedError } from "./request-failed-error.ts";
+import type { Traffic } from "./stats.ts";
 import { echoedLogprobs, generatedTokens, promptLogprobs } from "./token-logprobs.ts";
 import type { NamedLogprobs } from "./token-logprobs.ts";
-import type { Traffic } from "./stats.ts";
 import { Transport } from "./transport.ts";
 
 export interface LogprobAsker {
-  /** Of these requests alone. */
-  readonly traffic: Readonly<Traffic>;
   readonly logprobs: (prompt: RunnerPrompt, request: LogprobRequest, signal: AbortSignal) => Promise<TokenLogprobs>;
   close(): Promise<void>;
 }
@@ -30,6 +28,8 @@ export interface LogprobAskerOptions extends Omit<ResolvedOptions, "captures" | 
   readonly holds: Holds;
   /** Ends, with its reason, whatever is asked. */
   readonly closed: AbortSignal;
+  /** Counted into. */
+  readonly traffic: Traffic;
   readonly model: string;
 }
 
@@ -64,7 +64,6 @@ export function createLogprobAsker(options: LogprobAskerOptions): LogprobAsker {
   const open = (url: URL): Transport => new Transport(url, timeouts, limits);
   const transports: [Transport, ...Transport[]] = [open(first), ...others.map(open)];
   const settings = { dialect, model, stream: false, ignoreEos, tokenIds: false };
-  const traffic: Traffic = { inFlight: 0, pieces: 0 };
 
   const send = (path: string, body: string, asked: Asked, signal: AbortSignal): Promise<unknown> => {
     // What an answer lacks is only believed of what is one.
@@ -73,7 +72,7 @@ export function createLogprobAsker(options: LogprobAskerOptions): LogprobAsker {
       if (choice === undefined) throw transient("no-choices", "the response has no choice");
       toAnswer({ ...readPiece(choice), usage: readUsage(json) }, asked, headers.redact);
     };
-    return askJson(transports, { path, body: () => body, final: REFUSALS, check }, { ...options, traffic }, signal);
+    return askJson(transports, { path, body: () => body, final: REFUSALS, check }, options, signal);
   };
 
   /** A single token is what every server can be asked for; what it is does not matter. */
@@ -151,7 +150,6 @@ export function createLogprobAsker(options: LogprobAskerOptions): LogprobAsker {
       if (result.kind === "absent") return result;
       return { ...result, way: answer.way.way, tokens: result.tokens.map((token) => headers.redactAnswer(token)) };
     },
-    traffic,
     close: async () => {
       await Promise.all(transports.map((transport) => transport.close()));
     },

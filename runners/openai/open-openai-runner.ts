@@ -26,7 +26,7 @@ export interface OpenAiRunner extends Runner {
   readonly warnings: readonly string[];
   /** So far; it goes on counting. */
   readonly stats: Readonly<RequestStats>;
-  /** Of answers and captures together, now. */
+  /** Of answers, captures and log-probabilities together, now. */
   readonly traffic: () => Readonly<Traffic>;
 }
 
@@ -85,9 +85,12 @@ export async function openOpenAiRunner(
   const life = { breaker, holds, closed: closed.signal };
   const requester = new Requester({ ...resolved, ...life, transports, note });
   const settings = { dialect, api, model: served.id, stream, ignoreEos, tokenIds, logprobs, extraBody };
+  // Of what is asked outside of what is timed and counted.
+  const aside: Traffic = { inFlight: 0, pieces: 0 };
   const capturer =
-    resolved.captures && createCapturer({ ...resolved, ...life, captures: resolved.captures, model: served.id });
-  const asker = createLogprobAsker({ ...resolved, ...life, model: served.id });
+    resolved.captures &&
+    createCapturer({ ...resolved, ...life, traffic: aside, captures: resolved.captures, model: served.id });
+  const asker = createLogprobAsker({ ...resolved, ...life, traffic: aside, model: served.id });
   return {
     async complete(prompt, ask, caller) {
       const body = buildBody(prompt, ask, settings);
@@ -123,9 +126,8 @@ export async function openOpenAiRunner(
     warnings: warningsFor(resolved),
     stats: requester.stats,
     traffic: () => {
-      const all = [requester.stats, asker.traffic, ...(capturer === undefined ? [] : [capturer.traffic])];
-      const sum = (of: keyof Traffic): number => all.reduce((total, each) => total + each[of], 0);
-      return { inFlight: sum("inFlight"), pieces: sum("pieces") };
+      const { inFlight, pieces } = requester.stats;
+      return { inFlight: inFlight + aside.inFlight, pieces: pieces + aside.pieces };
     },
   };
 }

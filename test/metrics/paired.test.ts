@@ -103,6 +103,6 @@ describe("pairedDifference", () => {
 
   test("unpaired or foreign scores are refused", () => {
     expect(() => pairedDifference([1, 0], [1])).toThrow("2 baseline scores but 1 fused");
-    expect(() => pairedDifference([1, 2 as 1], [1, 1])).toThrow("score 1 is 2");
+    expect(() => pairedDifference([1, 2], [1, 1])).toThrow("score 1 is 2");
   });
 });

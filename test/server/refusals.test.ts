@@ -49,6 +49,9 @@ const BAD_COMPLETIONS: readonly [what: string, body: unknown, param: string | nu
   ["a negative limit", { prompt: "a", max_tokens: -1 }, "max_tokens"],
   ["nothing to do", { prompt: "a", max_tokens: 0 }, "max_tokens"],
   ["half a token", { prompt: "a", max_tokens: 1.5 }, "max_tokens"],
+  ["more tokens than the context has", { prompt: "a", max_tokens: 99_999 }, "max_tokens"],
+  ["more tokens than are left", { prompt: Array<number>(2000).fill(5), max_tokens: 49 }, "max_tokens"],
+  ["more than are left by the longest", { prompt: [[5], Array<number>(2000).fill(5)], max_tokens: 49 }, "max_tokens"],
   ["too many alternatives", { prompt: "a", logprobs: 21 }, "logprobs"],
   ["logprobs as chat has them", { prompt: "a", logprobs: true }, "logprobs"],
   ["too many answers", { prompt: "a", n: 17 }, "n"],
@@ -76,6 +79,12 @@ const BAD_CHATS: readonly [what: string, body: object, param: string][] = [
   ["an image", { messages: [{ role: "user", content: [{ type: "image_url" }] }] }, "messages.0.content"],
   ["a prompt", { prompt: "a", messages: [{ role: "user", content: "a" }] }, "prompt"],
   ["alternatives alone", { messages: [{ role: "user", content: "a" }], top_logprobs: 1 }, "top_logprobs"],
+  ["more tokens than fit", { messages: [{ role: "user", content: "a" }], max_tokens: 2048 }, "max_tokens"],
+  [
+    "more tokens than fit, under their newer name",
+    { messages: [{ role: "user", content: "a" }], max_tokens: 1, max_completion_tokens: 2048 },
+    "max_completion_tokens",
+  ],
   ["a tool", { messages: [{ role: "user", content: "a" }], tools: [{}] }, "tools"],
   [
     "a JSON answer",
@@ -107,6 +116,36 @@ describe("a bad request is refused, and the field named:", () => {
   it("a misspelt field with the one that was meant", async () => {
     const { body } = await server.post("/completions", { prompt: "a", max_token: 5 });
     expect(body.error.message).toBe('max_token: no such field (did you mean "max_tokens"?)');
+  });
+});
+
+describe("room for an answer", () => {
+  const prompt = Array<number>(2000).fill(5);
+
+  it("is said in the protocol's words: what there is, what was asked for, and what would fit", async () => {
+    const reply = await server.post("/completions", { prompt, max_tokens: 49 });
+    expectRefusal(reply, { status: 400, param: "max_tokens", code: "context_length_exceeded" });
+    expect(reply.body.error.message).toBe(
+      "This model's maximum context length is 2048 tokens. However, you requested 2049 tokens (2000 in the prompt, " +
+        "49 for the completion): max_tokens can be at most 48",
+    );
+  });
+
+  it("to the last token is given", async () => {
+    const { status, body } = await server.post("/completions", { prompt, max_tokens: 48, ignore_eos: true });
+    expect([status, body.usage?.completion_tokens]).toEqual([200, 48]);
+  });
+
+  it("that nobody asked for is what is left", async () => {
+    const long = Array<number>(2040).fill(5);
+    const { status, body } = await server.post("/completions", { prompt: long, ignore_eos: true });
+    expect([status, body.usage?.completion_tokens, body.choices[0]?.finish_reason]).toEqual([200, 8, "length"]);
+  });
+
+  it("is refused before a stream begins", async () => {
+    const reply = await server.post("/completions", { prompt, max_tokens: 49, stream: true });
+    expect(reply.headers.get("content-type")).toMatch(/^application\/json/);
+    expectRefusal(reply, { status: 400, param: "max_tokens" });
   });
 });
 

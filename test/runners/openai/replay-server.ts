@@ -70,7 +70,10 @@ export async function startReplayServer(options: ReplayOptions = {}): Promise<Re
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ object: "list", data }));
       return;
     }
-    if (request.method !== "POST") return;
+    if (request.method !== "POST") {
+      response.writeHead(404).end();
+      return;
+    }
     traffic.inFlight++;
     traffic.most = Math.max(traffic.most, traffic.inFlight);
     response.on("close", () => traffic.inFlight--);
