@@ -121,14 +121,21 @@ function marked({ extracted, exact_match }: MarkedAnswer): string {
   return `${extracted === null ? "no answer" : codeCell(extracted, 40)}, ${exact_match === 1 ? "right" : "wrong"}`;
 }
 
-function levels({ levels: rows }: Comparison): string[] {
+function levels(comparison: Comparison): string[] {
+  const { levels: rows } = comparison;
   if (rows.length === 0) return [];
-  return ["## Level by level", markdownTable(LEVEL_HEADER, rows.map(levelCells))];
+  const heading = hasRoutingReport(comparison) ? `## Level by level ${IN_FULL}` : "## Level by level";
+  return [heading, markdownTable(LEVEL_HEADER, rows.map(levelCells))];
+}
+
+/** Files of older versions have none. */
+function hasRoutingReport({ parity }: Comparison): boolean {
+  return parity.kind === "judged" && parity.picture !== undefined;
 }
 
 function routing(comparison: Comparison): string[] {
   const { variants, parity, logprobs } = comparison;
-  if (variants.length < 2) return [];
+  if (variants.length < 2 || hasRoutingReport(comparison)) return [];
   const heading = "## Routing";
   const likelihoods =
     logprobs.kind === "judged"
@@ -139,8 +146,7 @@ function routing(comparison: Comparison): string[] {
   const broken =
     parity.invariants.firstBroken === null ? [] : [`First broken: ${prose(parity.invariants.firstBroken)}.`];
   return [
-    // Files of older versions have none.
-    parity.picture === undefined ? heading : `${heading} ${IN_FULL}`,
+    heading,
     routingSentences(parity)
       .concat(broken, after)
       .map((sentence) => `- ${sentence}`)

@@ -43,11 +43,17 @@ interface Evaluated extends ProgramRun {
   readonly report: () => string;
 }
 
+/** Both reports: routing has its own where it was judged. */
+function reportsOf(folder: string): string {
+  const files = ["report.md", "routing.md"].map((name) => join(folder, name)).filter((path) => existsSync(path));
+  return files.map((path) => readFileSync(path, "utf8")).join("\n");
+}
+
 async function evaluate(args: readonly string[], options: StartOptions = {}): Promise<Evaluated> {
   const folder = join(parent, `run-${runs++}`);
   const ended = await run(["eval", ...ASKED, ...args, "--output", folder], options);
   const comparison = (): Comparison => jsonOf(join(folder, "comparison.json")) as Comparison;
-  return { ...ended, folder, comparison, report: () => readFileSync(join(folder, "report.md"), "utf8") };
+  return { ...ended, folder, comparison, report: () => reportsOf(folder) };
 }
 
 function two([baseline = "", fused = ""]: readonly string[]): string[] {

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Comparison } from "../../reports/comparison.ts";
+import type { Comparison, JudgedParity } from "../../reports/comparison.ts";
 import { renderConsole } from "../../reports/console.ts";
 import { jsonFileText } from "../../reports/json.ts";
 import { renderReport } from "../../reports/markdown.ts";
@@ -23,10 +23,10 @@ const alone: Comparison = {
 };
 
 describe("renderReport", () => {
-  test("a comparison that holds, whole, in less than 70 lines", async () => {
+  test("a comparison that holds, whole, in less than 60 lines", async () => {
     const report = renderReport(held);
     await expect(report).toMatchFileSnapshot("__snapshots__/held.md");
-    expect(report.split("\n").length).toBeLessThan(70);
+    expect(report.split("\n").length).toBeLessThan(60);
   });
 
   test("a comparison that does not hold, whole", async () => {
@@ -65,6 +65,14 @@ describe("renderReport", () => {
     expect(report).toContain("500 docs flipped:");
     expect(report).toContain("33, 34 and 465 more.");
     expect(report.split("\n").length).toBeLessThan(80);
+  });
+
+  test("routing of an older version, which has no routing.md, is told in sentences", () => {
+    const { picture: _picture, ...older } = example.parity as JudgedParity;
+    const report = renderReport({ ...example, parity: older });
+    expect(report).toContain("- Choices that differ: 3 of 562,445: near-ties 1");
+    expect(report).not.toContain("routing.md");
+    expect(renderReport(example)).toContain("## Level by level ([layers, margins, load, worst tokens](routing.md))");
   });
 
   test.each([
