@@ -152,7 +152,7 @@ export async function enginesOf(
   };
   refuseLiteralSecrets({ ...config, extra_body: extraBody(flags["extra-body"]) });
   const resolved = flags.fused ? resolveVariants(config) : resolveBaseline(config);
-  if (flags.capture !== undefined) checkCapture(flags, resolved.preset);
+  if (flags.capture !== undefined) checkCapture(resolved.preset);
   const ask = {
     stream: flags.stream,
     ignoreEos: flags["ignore-eos"],
@@ -166,8 +166,7 @@ export async function enginesOf(
 }
 
 /** @throws UserError where nothing would be captured */
-function checkCapture({ fused }: EngineFlags, { title, capture }: EnginePreset): void {
-  if (!fused) throw new UserError("--capture is for the comparison of two variants; add --fused, or leave it out");
+function checkCapture({ title, capture }: EnginePreset): void {
   if (capture.form !== "none") return;
   throw new UserError(`--capture: ${title} ${capture.about}; leave it out, or name another --engine`);
 }

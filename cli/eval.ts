@@ -121,6 +121,8 @@ export const evalCommand: Command = defineCommand({
       import("../reports/console.ts"),
       import("../reports/json.ts"),
     ]);
+    if (flags.capture !== undefined && !flags.fused)
+      throw new UserError("--capture is for the comparison of two variants; add --fused, or leave it out");
     if (flags["noise-floor"] && !flags.fused)
       throw new UserError("--noise-floor is what fused is held to: add --fused, or leave it out");
     if (flags["until-decided"] && !flags.fused) {

@@ -80,5 +80,7 @@ it("the package holds the model, and neither its training code nor tests", () =>
   for (const file of ["config.json", "model.safetensors", "tokenizer.json"])
     expect(files).toContain(`models/abacus-8m/${file}`);
   expect(files).toContain("LICENSE");
-  expect(files.filter((path) => /training|\.py$|^test|\/test\/|bench|^[a-z]+\/.*(?<!\.d)\.ts$/.test(path))).toEqual([]);
+  // The one Python file that users import.
+  expect(files.filter((path) => path.endsWith(".py"))).toEqual(["hooks/fusecheck_tap.py"]);
+  expect(files.filter((path) => /training|^test|\/test\/|bench|^[a-z]+\/.*(?<!\.d)\.ts$/.test(path))).toEqual([]);
 });
