@@ -72,8 +72,14 @@ describe("routing of a completion", () => {
       const tokens = [...(requests[i] as CompletionRequest).prompt, ...tokenIds];
       const score = await engine.score({ tokens });
       expect(cachedPromptTokens).toBe(0);
-      const floats = { topkWeights: 0, margins: 0 };
+      const floats = { topkWeights: 0, margins: 0, close: 0 };
       expect({ ...routing, ...floats }).toEqual({ ...score.routing, ...floats });
+      const [close, ofScore] = [routing?.close, score.routing.close];
+      expect(close?.rows).toEqual(ofScore?.rows);
+      const scores = [...(close?.scores ?? [])];
+      expect(Math.max(0, ...scores.map((each, at) => Math.abs(each - (ofScore?.scores[at] as number))))).toBeLessThan(
+        1e-4,
+      );
       const weights = [...(routing?.topkWeights ?? [])];
       expect(Math.max(...weights.map((w, at) => Math.abs(w - (score.routing.topkWeights[at] as number))))).toBeLessThan(
         1e-4,
